@@ -1,0 +1,172 @@
+"""Runs a function in a child process: it can be killed at its limit, and its peak memory is known.
+
+Children are forked from one server process that has imported the heavy libraries once. They die with
+the process that asked for them, however that ends.
+"""
+
+import ctypes
+import importlib
+import multiprocessing
+import os
+import pickle
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from tasks.core import errors, progress
+
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+OUT_OF_MEMORY = ("out of memory", "bad allocation", "CUBLAS_STATUS_ALLOC_FAILED")
+_lock = threading.Lock()
+_preloaded: tuple[str, ...] | None = None
+
+
+class Outcome(NamedTuple):
+    """What a child gave back, and what it took."""
+
+    value: Any
+    wall_s: float
+    peak_memory_mib: float
+
+
+def warm(modules: tuple[str, ...]) -> None:
+    """Start the server that children are forked from, with these modules imported; once a process."""
+    global _preloaded
+    with _lock:
+        if _preloaded is not None:
+            return
+        _preloaded = modules
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tasks.core.child", *modules])
+        kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        os.environ.update(dict.fromkeys(kept, "1"))  # a child raises it to its own count
+        try:
+            from multiprocessing.forkserver import ensure_running
+
+            ensure_running()
+        finally:
+            for name, value in kept.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def run(
+    function: Callable[..., Any],
+    *args: Any,
+    threads: int = 1,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    label: str = "",
+) -> Outcome:
+    """Return what `function(*args)` gives in a child process with its own threads and seed.
+
+    Arguments and result are pickled between the two processes, so pass paths, not arrays.
+
+    Raises:
+        TimeLimitExceeded: it ran past the limit and was killed, native code included.
+        TransientError: it ran out of memory, was killed from outside, or met an I/O error.
+        TemperError: as raised in the child.
+        RuntimeError: any other exception of the child, with its traceback as text.
+    """
+    warm(())
+    context = multiprocessing.get_context("forkserver")
+    receiver, sender = context.Pipe(duplex=False)
+    work = pickle.dumps((function, args))
+    process = context.Process(target=_main, args=(sender, work, threads, seed), daemon=True)
+    label = label or function.__name__
+    started = time.monotonic()
+    with _lock:  # starting is not thread-safe
+        process.start()
+    sender.close()
+    try:
+        return _listen(receiver, process, label, started, time_limit_s)
+    finally:
+        receiver.close()
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+def _listen(receiver: Connection, process: Any, label: str, started: float, limit: float | None):
+    while True:
+        left = None if limit is None else started + limit - time.monotonic()
+        if left is not None and left <= 0 or not receiver.poll(left):
+            raise errors.TimeLimitExceeded(
+                f"{label}: not done after {limit:g} s, ended. Raise its time_limit_s in params.yaml, "
+                "or make the work smaller."
+            )
+        try:
+            kind, content = receiver.recv()
+        except EOFError:
+            process.join()
+            raise errors.TransientError(
+                f"{label}: its process ended with {_ending(process.exitcode)} and left no result"
+            ) from None
+        if kind == "progress":
+            progress.report(*content)
+        elif kind == "result":
+            value, peak = pickle.loads(content)
+            return Outcome(value, time.monotonic() - started, peak)
+        else:
+            raise pickle.loads(content)
+
+
+def _ending(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"signal {signal.Signals(-exitcode).name}" + (
+            " (out of memory?)" if exitcode == -signal.SIGKILL else ""
+        )
+    return f"exit code {exitcode}"
+
+
+def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+    send_lock = threading.Lock()
+
+    def send(kind: str, content: Any) -> None:
+        with send_lock:
+            sender.send((kind, content))
+
+    try:
+        function, args = pickle.loads(work)
+        random.seed(seed)
+        _set_threads(threads)
+        with progress.to(lambda share, text: send("progress", (share, text))):
+            value = function(*args)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        send("result", pickle.dumps((value, peak)))
+    except BaseException as error:
+        send("error", pickle.dumps(_portable(error)))
+    sender.close()
+    os._exit(0)  # no atexit work of libraries that were only borrowed
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return an exception that the parent can rebuild: Temper's own as they are, others by kind."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, errors.TemperError):
+        return error
+    if isinstance(error, MemoryError | OSError) or any(word in text for word in OUT_OF_MEMORY):
+        return errors.TransientError(text)
+    return RuntimeError(text + "\n" + "".join(traceback.format_exception(error)))
+
+
+def _set_threads(threads: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        importlib.import_module("torch").set_num_threads(threads)

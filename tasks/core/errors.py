@@ -1,0 +1,49 @@
+"""Temper's errors: each says where, what was expected, what was found and what to do.
+
+`exit_code` is what the command line ends with: 2 the user's input is wrong, 3 a constraint cannot be
+met, 1 anything else.
+"""
+
+
+class TemperError(Exception):
+    """The base of every error that Temper raises on purpose; shown without a traceback."""
+
+    exit_code = 1
+
+
+class ParamsError(TemperError):
+    """One or more parameters are wrong; the message lists them all, each with its path."""
+
+    exit_code = 2
+
+
+class DataError(TemperError):
+    """The user's data cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ConstraintError(TemperError):
+    """No variant meets the constraints of `recommend`."""
+
+    exit_code = 3
+
+
+class EngineUnavailable(TemperError):
+    """An optional part (engine, device, package) was demanded and is not here."""
+
+
+class StoreError(TemperError):
+    """An artefact of the store is missing or does not match its digest."""
+
+
+class TimeLimitExceeded(TemperError):
+    """A piece of work ran past its time limit and was ended."""
+
+
+class TransientError(TemperError):
+    """Something that may go through when tried again: device memory, I/O, a lost server."""
+
+
+class ParityError(TemperError):
+    """An exported graph does not give what the original gives."""
