@@ -1,0 +1,128 @@
+"""The first-party code that a module reaches, as one digest: imports at any depth, in functions too.
+
+Modules count as syntax trees without comments and docstrings. A module names the templates and data
+files that it reads in a literal `DATA_FILES = ("templates/report.html.j2",)`, relative to its folder.
+Modules that only orchestrate do not count.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+
+from tasks.core.home import subfolder
+from tasks.core.plugins import ROOT
+
+FIRST_PARTY = ("tasks", "flows")
+ORCHESTRATION = frozenset(
+    f"tasks.core.{name}"
+    for name in ("cache", "child", "closure", "home", "locks", "progress", "server", "serving", "slots")
+)
+Module = tuple[str, tuple[str, ...]]  # digest of the code and data files, names it may import
+
+
+def code_of(*roots: str) -> dict[str, str]:
+    """Return the digest of every first-party module that these modules reach, themselves included."""
+    digests: dict[str, str] = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in digests or name in ORCHESTRATION:
+            continue
+        path = _path(name)
+        if path is None:
+            continue
+        digest, imports = _read(path)
+        digests[name] = digest
+        waiting += [found for found in imports if found not in digests]
+    return digests
+
+
+def total(digests: dict[str, str]) -> str:
+    """Return one digest for the digests of many modules."""
+    return hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+
+
+def _path(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _read(path: Path) -> Module:
+    stat = path.stat()
+    key = f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+    known = _memo()
+    entry = known.get(key)
+    if entry is None:
+        tree = ast.parse(path.read_bytes(), str(path))
+        entry = known[key] = [_digest(tree), sorted(_imports(tree, path)), _data_files(tree)]
+        _save(known)
+    digest, imports, data_files = entry
+    content = hashlib.sha256(digest.encode())
+    for relative in data_files:
+        content.update(relative.encode() + b"\0" + (path.parent / relative).read_bytes())
+    return content.hexdigest(), tuple(imports)
+
+
+def _digest(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _imports(tree: ast.Module, path: Path) -> set[str]:
+    package = path.relative_to(ROOT).parent.parts
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    reached: set[str] = set()
+    for name in found:
+        parts = name.split(".")
+        if parts[0] in FIRST_PARTY:  # a package's __init__ runs too
+            reached |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    return reached
+
+
+def _data_files(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "DATA_FILES" for target in node.targets
+        ):
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def _memo_file() -> Path:
+    return subfolder("memo") / "code.json"
+
+
+@cache
+def _memo() -> dict[str, list]:
+    try:
+        return json.loads(_memo_file().read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _save(known: dict[str, list]) -> None:
+    present = {k: v for k, v in known.items() if Path(k.rsplit(":", 4)[0]).exists()}
+    temporary = _memo_file().with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(present))
+    os.replace(temporary, _memo_file())

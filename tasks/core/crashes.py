@@ -1,0 +1,65 @@
+"""Marks the runs of processes that died as Crashed.
+
+Every run's process holds the lock `.temper/runs/<flow run id>`; a lock that can be taken has no process.
+"""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tasks.core import locks
+from tasks.core.home import subfolder
+
+MESSAGE = "Its process ended before it did (killed, or the machine stopped)."
+OPEN = ("RUNNING", "PENDING", "CANCELLING")
+
+
+def dead_runs() -> list[Path]:
+    """Return the lock files of runs whose process is gone."""
+    found = []
+    for path in subfolder("runs").iterdir():
+        descriptor = locks.acquire(path, timeout_s=0)
+        if descriptor is not None:
+            locks.release(descriptor)
+            found.append(path)
+    return found
+
+
+def reap() -> int:
+    """Mark every dead run, its subflows and its tasks Crashed; return how many runs there were."""
+    dead = dead_runs()
+    if dead:
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            for path in dead:
+                _crash(client, UUID(path.name))
+                path.unlink(missing_ok=True)
+    return len(dead)
+
+
+def _crash(client: Any, flow_run: UUID) -> None:
+    from prefect.client.schemas import filters
+    from prefect.exceptions import ObjectNotFound
+    from prefect.states import Crashed
+
+    try:
+        run = client.read_flow_run(flow_run)
+    except ObjectNotFound:
+        return
+    tasks = client.read_task_runs(
+        task_run_filter=filters.TaskRunFilter(
+            flow_run_id=filters.TaskRunFilterFlowRunId(any_=[flow_run])
+        )
+    )
+    for task in tasks:
+        for child in client.read_flow_runs(
+            flow_run_filter=filters.FlowRunFilter(
+                parent_task_run_id=filters.FlowRunFilterParentTaskRunId(any_=[task.id])
+            )
+        ):
+            _crash(client, child.id)
+        if task.state_type is not None and task.state_type.value in OPEN:
+            client.set_task_run_state(task.id, Crashed(message=MESSAGE), force=True)
+    if run.state_type is not None and run.state_type.value in OPEN:
+        client.set_flow_run_state(flow_run, Crashed(message=MESSAGE), force=True)

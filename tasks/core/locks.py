@@ -1,0 +1,62 @@
+"""OS file locks: the kernel drops them when their holder dies, however it dies."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+POLL_S = 0.05
+
+
+def acquire(path: Path, *, shared: bool = False, timeout_s: float | None = None) -> int | None:
+    """Return the descriptor of a lock file once it is held, or None after `timeout_s`.
+
+    None as a timeout waits in the kernel, without polling.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if deadline is None:
+                fcntl.flock(descriptor, kind)
+            elif not _poll(descriptor, kind, deadline):
+                os.close(descriptor)
+                return None
+            if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the file was removed by its last holder: take the new one
+
+
+def release(descriptor: int, remove: Path | None = None) -> None:
+    """Let a lock go; `remove` also removes its file (only of locks that are held alone)."""
+    if remove is not None:
+        remove.unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+@contextmanager
+def held(path: Path, *, shared: bool = False) -> Iterator[int]:
+    """Hold a lock for the duration of a block."""
+    descriptor = acquire(path, shared=shared)
+    assert descriptor is not None
+    try:
+        yield descriptor
+    finally:
+        release(descriptor)
+
+
+def _poll(descriptor: int, kind: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_S)

@@ -1,0 +1,149 @@
+"""One private Prefect server a project: started by its first client, gone soon after the last one.
+
+Only the standard library is imported here, so that the server starts before Prefect is imported. Every
+client holds a shared lock for the life of its process; the server stops once it holds that lock alone.
+"""
+
+import atexit
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tasks.core import locks
+from tasks.core.errors import TransientError
+from tasks.core.home import home, subfolder
+
+START_LIMIT_S = 90.0
+LOG_LINES = 15
+_client_locks: list[int] = []  # held until the process ends
+
+
+def environment() -> dict[str, str]:
+    """Return the environment that Prefect needs: its folders in `.temper`, and nothing leaves."""
+    folder = home()
+    return {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_LOCAL_STORAGE_PATH": str(folder / "records"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
+        "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+        "PREFECT_CLI_COLORS": "false",
+    }
+
+
+def connect() -> str:
+    """Return the API address to use, with a server behind it, and set it in the environment.
+
+    `PREFECT_API_URL` is used where it is set; else the project's own server, started where none runs.
+
+    Raises:
+        TransientError: the server does not answer; the message has the end of its log.
+    """
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        if not healthy(given):
+            raise TransientError(
+                f"PREFECT_API_URL={given}: nothing answers there. Start that server, or unset the "
+                "variable: Temper then starts its own."
+            )
+        return given
+    folder = subfolder("locks")
+    with locks.held(folder / "server-start"):
+        descriptor = locks.acquire(folder / "server-clients", shared=True)
+        assert descriptor is not None
+        _client_locks.append(descriptor)
+        url = running() or _start()
+    os.environ["PREFECT_API_URL"] = url
+    return url
+
+
+def running() -> str | None:
+    """Return the address of the project's own server where it runs, else None."""
+    try:
+        url = json.loads(_address_file().read_text())["url"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return url if healthy(url) else None
+
+
+def healthy(url: str, timeout_s: float = 2.0) -> bool:
+    """Return whether a Prefect API answers at an address."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=timeout_s) as answer:
+            return answer.status == 200
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def _start(port: int = 0) -> str:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    listening.listen(128)  # so that a client that is early waits instead of failing
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+    log = subfolder("logs") / "server.log"
+    variables = {**os.environ, **environment(), "PREFECT_SERVER_UI_API_URL": url}
+    variables["PREFECT_API_URL"] = url
+    variables.setdefault(
+        "PREFECT_API_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{home() / 'prefect.db'}"
+    )
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.core.serving", str(listening.fileno())],
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=variables,
+            cwd=home(),
+            start_new_session=True,
+        )
+    listening.close()
+    _address_file().write_text(json.dumps({"url": url, "pid": process.pid}))
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if healthy(url):
+            return url
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise TransientError(f"Prefect's server did not start; {log} ends with:\n{_tail(log)}")
+
+
+def stop_linger() -> None:
+    """Let the client's locks go now: for a process that lives on after its last run."""
+    while _client_locks:
+        locks.release(_client_locks.pop())
+
+
+def mark_run(run_id: str) -> None:
+    """Hold a lock in the name of a flow run: once it can be taken, the run's process is gone."""
+    path = subfolder("runs") / run_id
+    descriptor = locks.acquire(path)
+    assert descriptor is not None
+
+    def ended() -> None:
+        path.unlink(missing_ok=True)
+
+    atexit.register(ended)
+
+
+def _address_file() -> Path:
+    return home() / "server.json"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])

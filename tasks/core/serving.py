@@ -1,0 +1,83 @@
+"""The process of the project's own Prefect server: `python -m tasks.core.serving <socket>`."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tasks.core import locks
+from tasks.core.home import home, subfolder
+
+LINGER_S = 5.0  # after the last client has gone
+REAP_EVERY_S = 5.0
+RETRY_AFTER_S = b"0.1"
+Message = MutableMapping[str, Any]
+
+
+def main() -> None:
+    """Serve Prefect's API and UI on the socket handed over, until no client is left."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    os.umask(0o077)
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    config = uvicorn.Config(
+        retry_soon(create_app(final=True)), log_level="warning", timeout_keep_alive=30
+    )
+    server = uvicorn.Server(config)
+    for work in (_stop_when_alone, _reap):
+        threading.Thread(target=work, args=(server,), daemon=True).start()
+    asyncio.run(server.serve(sockets=[listening]))
+    os._exit(0)  # Prefect's services may hold the interpreter for many seconds
+
+
+def retry_soon(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Wrap an ASGI app: a 503 (SQLite was busy) says when to come again, else clients wait 2-7 s."""
+
+    async def wrapped(scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]):
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 503:
+                message["headers"] = [*message["headers"], (b"retry-after", RETRY_AFTER_S)]
+            await send(message)
+
+        await app(scope, receive, marked)
+
+    return wrapped
+
+
+def _stop_when_alone(server: Any) -> None:
+    path = subfolder("locks") / "server-clients"
+    while True:
+        time.sleep(1.0)
+        if not server.started:
+            continue
+        descriptor = locks.acquire(path, timeout_s=0)
+        if descriptor is None:
+            continue
+        locks.release(descriptor)  # a new client may still come
+        time.sleep(LINGER_S)
+        if locks.acquire(path, timeout_s=0) is not None:  # kept until this process has gone
+            (home() / "server.json").unlink(missing_ok=True)
+            server.should_exit = True
+            time.sleep(3.0)
+            os._exit(0)
+
+
+def _reap(server: Any) -> None:
+    while not server.started:
+        time.sleep(0.1)
+    from tasks.core.crashes import reap
+
+    while not server.should_exit:
+        with contextlib.suppress(Exception):  # the next round tries again; nothing is lost by it
+            reap()
+        time.sleep(REAP_EVERY_S)
+
+
+if __name__ == "__main__":
+    main()
