@@ -13,10 +13,10 @@ MIB = 2**20
 def sampling(
     device: str, every_s: float = 0.5, index: int = 0, nvml: Any = None
 ) -> Iterator[list[dict[str, float]] | None]:
-    """Give a list that fills with samples of the GPU while the block runs; None where there is none.
+    """Give a list that fills with samples of the GPU while the block runs; None without a GPU.
 
-    A sample: `s` since the start, `utilisation` (0 to 1), `memory_mib`, `temperature_c`, `power_w`; what the
-    device does not state is left out. `nvml` stands in for the module `pynvml` in tests.
+    A sample: `s` since the start, `utilisation` (0 to 1), `memory_mib`, `temperature_c`, `power_w`;
+    what the device does not state is left out. `nvml` stands in for the module `pynvml` in tests.
     """
     handle = None
     if device.startswith("cuda"):
@@ -62,7 +62,7 @@ def sample(nvml: Any, handle: Any) -> dict[str, float]:
 
 
 def _open(nvml: Any, index: int) -> tuple[Any, Any]:
-    """Return the NVML module and the device's handle, or (None, None) where NVML does not answer."""
+    """Return the NVML module and the device's handle; (None, None) where NVML does not answer."""
     if nvml is None:
         try:
             import pynvml as nvml

@@ -1,0 +1,62 @@
+"""The step `train`: one mapped task a model."""
+
+import hashlib
+import json
+import shutil
+from typing import Any
+
+from prefect import task
+
+from tasks.core import child, closure, store
+from tasks.core.artifacts import Artifact
+from tasks.core.cache import cached, content
+from tasks.core.home import subfolder
+from tasks.core.plugins import Plugin
+from tasks.core.telemetry import sampling
+from tasks.train.fitting import fit_model
+
+
+@task(name="fit", task_run_name="{model.name}", **cached("numpy", "polars"))
+def fit(
+    model: Plugin,
+    prepared: Artifact,
+    threads: int,
+    time_limit_s: float,
+    seed: int,
+    device: str,
+) -> tuple[Artifact, Artifact]:
+    """Return the fitted model `train/<name>` and how its fit went, `train/<name>/telemetry`."""
+    checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
+    with store.writing() as out, sampling(device) as samples:
+        outcome = child.run(
+            fit_model,
+            model.name,
+            model.params,
+            prepared.path,
+            out,
+            seed,
+            threads,
+            device,
+            checkpoint,
+            threads=threads,
+            seed=seed,
+            time_limit_s=time_limit_s,
+            label=model.name,
+        )
+        fitted = store.put(f"train/{model.name}", out)
+    telemetry = {
+        "wall_s": round(outcome.wall_s, 3),
+        "peak_memory_mib": round(outcome.peak_memory_mib, 1),
+        "gpu": samples,
+    }
+    with store.writing() as out:
+        (out / "telemetry.json").write_text(json.dumps(telemetry, indent=1, sort_keys=True))
+        measured = store.put(f"train/{model.name}/telemetry", out)
+    shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
+    return fitted, measured
+
+
+def _key(model: Plugin, *others: Any) -> str:
+    """Return the name of a fit's checkpoint folder: only the same code on the same data goes on."""
+    code = closure.total(closure.code_of(fit_model.__module__))
+    return hashlib.sha256(json.dumps([content(model), code, *others]).encode()).hexdigest()

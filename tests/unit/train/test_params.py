@@ -1,0 +1,26 @@
+import pytest
+
+from tasks.core.errors import ParamsError
+from tasks.train.params import Params, plugins
+
+
+def test_the_models_become_plugins_in_order():
+    chosen = plugins(Params(models={"linear": {"alpha": 2.0}, "baseline": {}}))
+    assert [p.name for p in chosen] == ["linear", "baseline"]
+    assert chosen[0].typed.alpha == 2.0
+
+
+def test_every_problem_is_told_at_once():
+    params = Params(models={"lineer": {}, "linear": {"alpha": -1, "beta": 2}, "forest": {}})
+    with pytest.raises(ParamsError) as caught:
+        plugins(params, image=False)
+    text = str(caught.value)
+    assert "Did you mean 'linear'?" in text
+    assert "train.models.linear.alpha" in text
+    assert "train.models.linear.beta" in text
+    assert "unknown model 'forest'" in text
+
+
+def test_no_model_at_all_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        Params(models={})
