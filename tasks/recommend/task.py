@@ -1,0 +1,29 @@
+"""The task `recommend`: what to ship, and why."""
+
+import json
+
+from prefect import task
+
+from tasks.core import store
+from tasks.core.artifacts import Artifact
+from tasks.core.cache import cached
+from tasks.recommend.choice import recommend as recommendation
+from tasks.recommend.params import Params
+
+
+@task(name="recommend", task_run_name="recommend", **cached())
+def recommend(
+    measurements: Artifact, leaderboard: Artifact, variants: list[Artifact], params: Params
+) -> Artifact:
+    """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way."""
+    described = (json.loads(v.file("variant.json").read_text()) for v in variants)
+    content = recommendation(
+        json.loads(measurements.file("measurements.json").read_text())["rows"],
+        json.loads(leaderboard.file("leaderboard.json").read_text()),
+        {f"{v['model']}/{v['label']}": v for v in described},
+        params,
+    )
+    with store.writing() as folder:
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        (folder / "recommendation.json").write_text(text + "\n")
+        return store.put("recommend/choice", folder)

@@ -1,0 +1,192 @@
+"""The choice by goal, the limits, the nearest miss: on the figures of tests/samples.py."""
+
+import json
+import math
+
+import pytest
+
+from tasks.recommend import constraints, pareto
+from tasks.recommend.candidates import gather
+from tasks.recommend.choice import cost, recommend
+from tasks.recommend.params import Params
+from tests import samples
+
+ROWS = samples.measurements()[0]["rows"]
+BOARD = samples.leaderboard()
+VARIANTS = samples.variants()
+
+
+def ask(**params):
+    return recommend(ROWS, BOARD, VARIANTS, Params(**params))
+
+
+def by_variant(content, variant, engine="onnx_runtime"):
+    (found,) = [
+        c for c in content["candidates"] if (c["variant"], c["engine"]) == (variant, engine)
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(1, 1), (2, 2)], [0]),
+        ([(1, 2), (2, 1), (2, 2)], [0, 1]),
+        ([(1, 1), (1, 1)], [0, 1]),
+        ([(1, math.inf), (2, 3)], [0, 1]),
+        ([], []),
+    ],
+)
+def test_the_front_is_what_nothing_dominates(points, expected):
+    assert pareto.front(points) == expected
+
+
+@pytest.mark.parametrize(
+    ("goal", "variant"),
+    [
+        ("balanced", "mlp/int8_cpu"),  # tied with convnet, and smaller and faster
+        ("accuracy", "convnet/fp16"),  # as good as convnet/fp32, and half the size
+        ("size", "mlp/int8_cpu"),
+        ("latency", "mlp/int8_cpu"),
+    ],
+)
+def test_each_goal_chooses_among_those_that_fit(goal, variant):
+    content = ask(goal=goal)
+    assert content["chosen"]["variant"] == variant
+    assert content["chosen"]["engine"] == "onnx_runtime"
+    assert content["fits"] is True
+    assert all(c["ok"] for c in content["chosen"]["constraints"])
+
+
+def test_size_without_a_limit_on_the_drop_takes_the_smallest_file():
+    assert ask(goal="size", max_drop=None)["chosen"]["variant"] == "baseline/fp32"
+
+
+def test_a_tied_model_is_held_against_itself_and_the_others_against_the_best():
+    content = ask()
+    assert by_variant(content, "mlp/int8_cpu")["reference"] == "mlp"
+    light = by_variant(content, "light_gbm/fp32")
+    assert light["reference"] == "convnet"
+    assert light["drop"] == pytest.approx(0.9889 - 0.975)
+    assert light["drop_share"] == pytest.approx((0.9889 - 0.975) / 0.9889)
+    assert not light["fits"]
+
+
+def test_a_drop_of_exactly_the_limit_fits():
+    share = (0.9889 - 0.975) / 0.9889
+    assert by_variant(ask(max_drop=share), "light_gbm/fp32")["fits"]
+
+
+def test_equally_fast_ones_are_told_apart_by_size():
+    rows = [dict(r) for r in ROWS]
+    for row in rows:
+        if row["engine"] == "onnx_runtime" and row["batch"] == 1:
+            row |= {"p50_ms": 1.0, "p50_low": 0.9, "p50_high": 1.1, "p99_ms": 2.0}
+            if row["variant"] == "convnet/fp32":
+                row["p50_ms"] = 0.99  # nominally the fastest
+    chosen = recommend(rows, BOARD, VARIANTS, Params(goal="latency"))["chosen"]
+    assert chosen["variant"] == "mlp/int8_cpu"
+
+
+def test_limits_say_value_limit_and_margin():
+    entries = {
+        e["name"]: e
+        for e in by_variant(ask(min_metric=0.9, max_size_kib=100), "mlp/int8_cpu")["constraints"]
+    }
+    assert set(entries) == {"min_metric", "max_drop", "max_size_kib", "max_latency_p99_ms"}
+    size = entries["max_size_kib"]
+    assert size["value"] == pytest.approx(104_000 * 0.27 / 1024, rel=1e-3)
+    assert size["margin"] == pytest.approx(100 - size["value"])
+    assert entries["max_latency_p99_ms"]["margin"] > 4.9
+
+
+def test_too_few_samples_cannot_meet_a_limit_on_the_p99():
+    rows = samples.measurements(samples=200)[0]["rows"]
+    content = recommend(rows, BOARD, VARIANTS, Params())
+    assert content["fits"] is False
+    assert content["failing_constraint"]["name"] == "max_latency_p99_ms"
+    assert content["failing_constraint"]["best"] == "insufficient"
+    assert "too few samples" in content["would_have_to_give"][0]
+    free = recommend(rows, BOARD, VARIANTS, Params(max_latency_p99_ms=None))
+    assert free["chosen"]["p99_ms"] == "insufficient"
+
+
+def test_a_p99_whose_interval_crosses_the_limit_is_noted():
+    content = ask(max_latency_p99_ms=0.006)
+    assert content["chosen"]["variant"] == "mlp/int8_cpu"
+    assert any("the interval of the p99 reaches" in w for w in content["why"])
+
+
+def test_nothing_fits_names_the_limit_the_nearest_miss_and_what_gives():
+    content = ask(max_latency_p99_ms=0.001)
+    assert content["chosen"] is None
+    assert content["fits"] is False
+    assert content["failing_constraint"]["name"] == "max_latency_p99_ms"
+    assert content["failing_constraint"]["met_by"] == 0
+    assert content["nearest_miss"]["variant"] == "mlp/int8_cpu"
+    assert content["would_have_to_give"] == ["max_latency_p99_ms: 1 µs would have to become 5.4 µs"]
+    assert "Nothing meets every limit" in content["why"][0]
+
+
+def test_limits_that_exclude_each_other_say_so():
+    content = ask(max_size_kib=3, min_metric=0.98)
+    assert content["failing_constraint"]["met_by"] == 3
+    assert "none of them the others too" in content["why"][0]
+
+
+def test_nothing_measured_for_the_engines_asked_for():
+    content = ask(engines=["tensor_rt"])
+    assert content["fits"] is False
+    assert content["failing_constraint"]["name"] == "engines"
+    assert any("no NVIDIA GPU here" in w for w in content["why"])
+    assert not content["candidates"]
+
+
+def test_all_engines_where_none_is_named():
+    engines = {c["engine"] for c in ask(engines=None)["candidates"]}
+    assert engines == {"native", "onnx_runtime", "open_vino"}
+
+
+def test_less_is_better_for_an_error():
+    board = BOARD | {"primary": "log_loss", "greater_is_better": False}
+    content = recommend(ROWS, board, VARIANTS, Params(goal="accuracy", min_metric=0.05))
+    assert content["chosen"]["model"] == "convnet"
+    assert content["chosen"]["metric"] <= 0.05
+    tight = recommend(ROWS, board, VARIANTS, Params(min_metric=0.01))
+    assert tight["failing_constraint"]["name"] == "min_metric"
+
+
+def test_a_metric_that_an_engine_was_not_measured_for_is_left_out():
+    rows = [r | {"metrics": {}} if r["variant"] == "mlp/int8_cpu" else r for r in ROWS]
+    found, left_out = gather(rows, BOARD, VARIANTS, Params())
+    assert "mlp/int8_cpu" not in {c.variant for c in found}
+    reasons = {(o["variant"], o["engine"]): o["reason"] for o in left_out}
+    assert "was not measured" in reasons["mlp/int8_cpu", "onnx_runtime"]
+
+
+def test_the_order_of_the_rows_changes_nothing():
+    backwards = recommend(
+        ROWS[::-1], BOARD, dict(reversed(VARIANTS.items())), Params(max_drop=None)
+    )
+    assert json.dumps(backwards) == json.dumps(ask(max_drop=None))
+
+
+def test_what_balanced_weighs():
+    found, _ = gather(ROWS, BOARD, VARIANTS, Params())
+    found = constraints.judged(found, Params(), True)
+    pair = [c for c in found if c.variant in ("mlp/fp32", "mlp/int8_cpu")]
+    big, small = sorted(pair, key=lambda c: -c.size_kib)
+    assert cost(small, pair, 0.01) == pytest.approx(small.drop_share / 0.01)
+    assert cost(big, pair, 0.01) == pytest.approx(math.log2(1 / 0.27) + math.log2(2.5), rel=1e-3)
+
+
+def test_the_task_writes_the_same_bytes_for_the_same_input(tmp_path, monkeypatch):
+    samples.home(monkeypatch, tmp_path)
+    from tasks.recommend.task import recommend as step
+
+    arguments = (samples.measured(), samples.board(), samples.compressed(), Params())
+    first, second = step.fn(*arguments), step.fn(*arguments)
+    assert first == second
+    assert first.name == "recommend/choice"
+    content = json.loads(first.file("recommendation.json").read_text())
+    assert content["chosen"]["variant"] == "mlp/int8_cpu"
