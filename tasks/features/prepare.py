@@ -1,0 +1,130 @@
+"""Makes `features/prepared` of a clean table: its parts, and the preparation fitted on `train`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from tasks.core import preparation, target
+from tasks.core.errors import DataError
+from tasks.core.plugins import Plugin
+from tasks.core.prepared import Meta
+from tasks.core.schema import ROW, Columns, Table, by_role, save_columns
+from tasks.features.params import Params
+from tasks.features.splitting import checked, chosen, stop_mask
+
+Parts = dict[str, np.ndarray]
+
+
+def prepare(
+    frame: pl.DataFrame, spec: Table, params: Params, plugins: list[Plugin], seed: int, out: Path
+) -> None:
+    """Write the files of `features/prepared`; `spec.columns` are all columns of `frame`, resolved.
+
+    Raises:
+        DataError: the target or the split cannot be used, or no feature column is left.
+    """
+    _check_target(frame, spec)
+    split = chosen(plugins, spec)
+    module, split_params = split.module, split.typed
+    parts = module.parts(frame, spec, split_params, seed)
+    judged = "test" if "test" in parts else "val"
+    checked(frame, spec, parts, judged)
+    tables = {part: frame[rows] for part, rows in parts.items()}
+    train = tables["train"]
+
+    recipes = [p for p in plugins if p.kind == "recipe"]
+    state = preparation.fit(train, candidates(spec, params), recipes)
+    classes = target.classes_of(train[spec.target]) if spec.task == "classification" else None
+    meta = Meta(
+        task=spec.task,
+        target=spec.target,
+        classes=classes,
+        inputs=preparation.inputs(state),
+        feature_names=preparation.feature_names(state),
+        image_shape=preparation.image_shape(state),
+        parts={part: len(rows) for part, rows in parts.items()},
+        judged=judged,
+        split={
+            "name": split.name,
+            "params": split_params.model_dump(mode="json"),
+            "note": module.note(frame, spec, split_params),
+        },
+    )
+
+    kept = _kept(spec, meta, split_params)
+    for part, table in tables.items():
+        table.select(kept).write_parquet(out / f"{part}.parquet")
+        np.save(out / f"X_{part}.npy", preparation.transform(table, state))
+        np.save(out / f"y_{part}.npy", _y(table, spec, classes))
+    np.save(out / "stop.npy", stop_mask(split, train, spec, params.stop_share, seed))
+    save_columns({name: spec.columns[name] for name in kept if name != ROW}, out)
+    preparation.save(state, out / "preparation.json")
+    (out / "prepare.onnx").write_bytes(preparation.to_onnx(state).SerializeToString())
+    content = meta.model_dump(mode="json")
+    (out / "meta.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+    more = {
+        "notes": state["notes"],
+        "recipes": [r.model_dump() for r in recipes],
+        "stop_share": params.stop_share,
+    }
+    (out / "choices.json").write_text(json.dumps(more, indent=1, ensure_ascii=False))
+
+
+def candidates(spec: Table, params: Params) -> Columns:
+    """Return the columns that may become features: role feature, and time's calendar if wanted."""
+    roles = {"feature", "time"} if params.time_features else {"feature"}
+    return {
+        name: column
+        for name, column in spec.columns.items()
+        if column.role in roles and name != spec.target
+    }
+
+
+def _kept(spec: Table, meta: Meta, split_params: object) -> list[str]:
+    """Return the columns of the part's tables: what the graph, the split and resamples read."""
+    named = [getattr(split_params, side, None) for side in ("latitude", "longitude")]
+    roles = [n for role in ("group", "time") for n in by_role(spec.columns, role)]
+    usual = {"latitude", "lat", "longitude", "lon", "lng", "long"}
+    places = (
+        [n for n in spec.columns if n.lower() in usual]
+        if named != [None, None] or hasattr(split_params, "latitude")
+        else []
+    )
+    wanted = {*(i.name for i in meta.inputs), spec.target, *roles, *places, *filter(None, named)}
+    return [ROW, *(name for name in spec.columns if name in wanted)]
+
+
+def _y(table: pl.DataFrame, spec: Table, classes: list[str] | None) -> np.ndarray:
+    if classes is None:
+        return target.values_of(table[spec.target])
+    return target.class_indices(table[spec.target], classes)
+
+
+def _check_target(frame: pl.DataFrame, spec: Table) -> None:
+    if spec.target not in frame.columns:
+        raise DataError(f"target {spec.target!r}: no such column in the clean table")
+    column = frame[spec.target]
+    if missing := column.null_count():
+        rows = frame.filter(pl.col(spec.target).is_null())[ROW].head(5).to_list()
+        raise DataError(
+            f"target {spec.target!r}: missing in {missing} of {len(frame)} rows (first: {rows}). "
+            f"Declare it `nullable: false`, so that these rows go to quarantine."
+        )
+    if spec.task == "regression":
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            raise DataError(
+                f"target {spec.target!r}: regression needs numbers, found {column.dtype}; "
+                "set table.task to classification, or choose another target"
+            )
+        if not np.isfinite(target.values_of(column)).all():
+            raise DataError(
+                f"target {spec.target!r}: it has infinite or NaN values; clean them first"
+            )
+    if column.n_unique() < 2:
+        what = "class" if spec.task == "classification" else "value"
+        raise DataError(
+            f"target {spec.target!r}: it has a single {what} in {len(frame)} rows, so there is "
+            "nothing to predict"
+        )

@@ -1,0 +1,158 @@
+"""Numbers: missing ones imputed with the median and flagged, then scaled, then outliers bounded.
+
+Where training had missing values, a feature `<column>_missing` says so. Not for numbers that are
+names (codes, identifiers): make those columns of type `category`.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from tasks.core.graph import Graph
+from tasks.core.plugins import PluginParams
+from tasks.core.prepared import Input, feed
+from tasks.core.schema import Column, Columns
+
+BOUND = 1e6  # |scaled value|: infinities and absurd values end here, and float32 never overflows
+ROUNDING = 2e-6  # of a scale: what float32 may lose of a raw value; above it the input is a double
+
+
+class Params(PluginParams):
+    """How numbers are scaled."""
+
+    scale: Literal["robust", "standard"] = Field(
+        "robust", description="robust: median and interquartile range; standard: mean and deviation"
+    )
+    outliers: Literal["smooth", "clip", "keep"] = Field(
+        "smooth", description="smooth: x / sqrt(1 + (x / limit)^2), which keeps the order of values"
+    )
+    limit: float = Field(3.0, gt=0, le=BOUND, description="bound of the scaled values")
+    flag_missing: bool = Field(True, description="a feature that says where a value was missing")
+
+
+def accepts(column: Column, dtype: pl.DataType) -> bool:
+    """Return whether the column holds numbers."""
+    return column.type in ("float", "integer") and dtype.is_numeric()
+
+
+def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]:
+    """Return median, centre and scale of each column; those without a finite value are left out.
+
+    Robust scaling with a smooth bound is that of RealMLP (Holzmüller et al. 2024, "Better by
+    Default", section 3); trees are indifferent to it, since it keeps the order.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {"float32": [], "float64": []}
+    for name in columns:
+        values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        seen = values[np.isfinite(values)]
+        if not len(seen):
+            continue
+        center, scale = _center_scale(seen, params.scale)
+        with np.errstate(over="ignore"):
+            loss = np.abs(seen - seen.astype(np.float32)).max()
+        dtype = "float32" if loss <= ROUNDING * scale else "float64"
+        groups[dtype].append(
+            {
+                "name": name,
+                "median": float(np.median(seen)),
+                "center": center,
+                "scale": scale,
+                "flag": bool(params.flag_missing and np.isnan(values).any()),
+            }
+        )
+    limit = None if params.outliers == "keep" else params.limit
+    return {"groups": groups, "outliers": params.outliers, "limit": limit}
+
+
+def _center_scale(values: np.ndarray, kind: str) -> tuple[float, float]:
+    """Return centre and scale of finite values; the scale is never 0."""
+    if kind == "standard":
+        center, scale = float(values.mean()), float(values.std())
+    else:
+        low, center, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
+        scale = (high - low) / 1.349  # the deviation, were the values normal
+        if scale == 0:
+            scale = float(values.max() - values.min()) / 2
+    tiny = 1e-9 * max(abs(center), 1e-20)  # a deviation that is only rounding
+    return center, scale if np.isfinite(scale) and scale > tiny else 1.0
+
+
+def transform(frame: pl.DataFrame, state: dict[str, Any]) -> np.ndarray:
+    """Return the scaled columns and the flags: (n, feature) float32."""
+    values, flags = [], []
+    tensors = feed(frame, inputs(state))
+    for dtype, group in state["groups"].items():
+        if not group:
+            continue
+        raw = np.concatenate([tensors[c["name"]] for c in group], axis=1)  # (n, column)
+        missing = np.isnan(raw)
+        filled = np.where(missing, _row(group, "median", dtype), raw)
+        with np.errstate(over="ignore"):
+            scaled = (filled - _row(group, "center", dtype)) / _row(group, "scale", dtype)
+        values.append(_bounded(np.clip(scaled, -BOUND, BOUND).astype(np.float32), state))
+        flags.append(missing[:, [i for i, c in enumerate(group) if c["flag"]]].astype(np.float32))
+    return np.concatenate([*values, *flags], axis=1)
+
+
+def _row(group: list[dict[str, Any]], key: str, dtype: str) -> np.ndarray:
+    return np.array([[c[key] for c in group]], dtype=dtype)
+
+
+def _bounded(scaled: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+    if state["outliers"] == "keep":
+        return scaled
+    limit = np.float32(state["limit"])
+    if state["outliers"] == "clip":
+        return np.clip(scaled, -limit, limit)
+    ratio = scaled / limit
+    return scaled / np.sqrt(ratio * ratio + np.float32(1))
+
+
+def feature_names(state: dict[str, Any]) -> list[str]:
+    """Return the names of the features: the columns, then the flags."""
+    columns = [c for group in state["groups"].values() for c in group]
+    return [c["name"] for c in columns] + [f"{c['name']}_missing" for c in columns if c["flag"]]
+
+
+def inputs(state: dict[str, Any]) -> list[Input]:
+    """Return one number a column: float32, or float64 where float32 loses digits that matter."""
+    return [
+        Input(name=c["name"], dtype=dtype)
+        for dtype, group in state["groups"].items()
+        for c in group
+    ]
+
+
+def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
+    """Add the recipe to the graph; return its tensors, in the order of `feature_names`."""
+    values, flags = [], []
+    for dtype, group in state["groups"].items():
+        if not group:
+            continue
+        raw = graph.joined([c["name"] for c in group])
+        missing = graph.add("IsNaN", raw)
+        filled = graph.add("Where", missing, graph.constant(_row(group, "median", dtype)), raw)
+        centered = graph.add("Sub", filled, graph.constant(_row(group, "center", dtype)))
+        scaled = graph.add("Div", centered, graph.constant(_row(group, "scale", dtype)))
+        bounds = graph.constant(-BOUND, dtype), graph.constant(BOUND, dtype)
+        scaled = graph.add("Clip", scaled, *bounds)
+        values.append(_bounded_onnx(graph.cast(scaled, "float32"), state, graph))
+        where = [i for i, c in enumerate(group) if c["flag"]]
+        if where:
+            flag = graph.cast(missing, "float32")
+            flags.append(graph.add("Gather", flag, graph.constant(where, np.int64), axis=1))
+    return [*values, *flags]
+
+
+def _bounded_onnx(scaled: str, state: dict[str, Any], graph: Graph) -> str:
+    if state["outliers"] == "keep":
+        return scaled
+    limit = graph.constant(state["limit"], np.float32)
+    if state["outliers"] == "clip":
+        return graph.add("Clip", scaled, graph.constant(-state["limit"], np.float32), limit)
+    ratio = graph.add("Div", scaled, limit)
+    square = graph.add("Mul", ratio, ratio)
+    root = graph.add("Sqrt", graph.add("Add", square, graph.constant(1, np.float32)))
+    return graph.add("Div", scaled, root)
