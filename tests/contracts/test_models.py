@@ -52,14 +52,18 @@ def fit(name: str, data: FitData, **context: Any) -> Any:
     return module.fit(data, module.Params(**QUICK.get(name, {})), FitContext(seed=5, **context))
 
 
+class Fitted(dict[tuple[str, str], tuple[FitData, Any]]):
+    """Every plugin, fitted once for each of its tasks, when it is first asked for."""
+
+    def __missing__(self, case: tuple[str, str]) -> tuple[FitData, Any]:
+        data = make(case[1], plugins.plugin("model", case[0]).NEEDS_IMAGE)
+        self[case] = (data, fit(case[0], data))
+        return self[case]
+
+
 @pytest.fixture(scope="module")
-def fitted() -> dict[tuple[str, str], tuple[FitData, Any]]:
-    """Every plugin, fitted once for each of its tasks."""
-    models = {}
-    for name, task in CASES:
-        data = make(task, plugins.plugin("model", name).NEEDS_IMAGE)
-        models[name, task] = (data, fit(name, data))
-    return models
+def fitted() -> Fitted:
+    return Fitted()
 
 
 def test_there_are_models():

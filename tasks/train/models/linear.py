@@ -123,7 +123,7 @@ def save(model: Linear, folder: Path) -> None:
 def load(folder: Path) -> Linear:
     """Return the saved model."""
     numbers, facts = arrays.load(folder)
-    return Linear(**facts, **numbers)
+    return Linear(task=facts["task"], estimator=facts["estimator"], **numbers)
 
 
 def to_onnx(model: Linear) -> Any:

@@ -1,0 +1,201 @@
+"""Boosted trees by LightGBM (Ke et al. 2017, NeurIPS): leaf-wise growth on histograms.
+
+Not for a few hundred rows, where it overfits unless leaves and rounds are few. Its wheels have no
+CUDA build: it runs on the CPU on every machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from tasks.core import progress
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import PluginParams
+from tasks.nets.graph import output_name
+from tasks.train import arrays
+from tasks.train import trees as forest
+
+TASKS = ("regression", "classification")
+LIBRARIES = ("numpy", "lightgbm")
+NEEDS_IMAGE = False
+CURVE_X = "round"
+
+
+class Params(PluginParams):
+    """Size of the trees, how they are drawn, and when to stop."""
+
+    rounds: int = Field(1000, ge=1, le=20000, description="boosting rounds at most")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="weight of each tree")
+    num_leaves: int = Field(31, ge=2, le=4096, description="leaves a tree")
+    min_leaf: int = Field(20, ge=1, description="rows a leaf must have")
+    feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features a tree")
+    row_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows a tree")
+    l2: float = Field(1.0, ge=0, description="penalty on leaf values")
+    max_bins: int = Field(255, ge=2, le=65535, description="histogram bins a feature")
+    patience: int = Field(50, ge=1, description="rounds without a better figure, then stop")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The booster cut to its best round; curves: loss by round, of all rounds that were run."""
+
+    task: str
+    booster: Any  # lightgbm.Booster
+    curves: dict[str, list[float]]
+
+
+def fit(data: FitData, params: Params, context: FitContext) -> Model:
+    """Return the booster of the best round by the rows for early stopping."""
+    import lightgbm
+
+    train = lightgbm.Dataset(data.X, data.y, free_raw_data=False)
+    sets, labels = [train], ["train"]
+    callbacks: list[Any] = [_reporter(params.rounds)]
+    if len(data.y_stop):
+        sets.append(lightgbm.Dataset(data.X_stop, data.y_stop, reference=train))
+        labels.append("stop")
+        callbacks.append(lightgbm.early_stopping(params.patience, verbose=False))
+    history: dict[str, dict[str, list[float]]] = {}
+    callbacks.append(lightgbm.record_evaluation(history))
+    booster = lightgbm.train(
+        _settings(data, params, context), train, params.rounds, sets, labels, callbacks=callbacks
+    )
+    best = booster.best_iteration if booster.best_iteration > 0 else -1
+    text = booster.model_to_string(num_iteration=best)
+    curves = {
+        f"{part} {metric}": [float(v) for v in values]
+        for part, metrics in history.items()
+        for metric, values in metrics.items()
+    }
+    return Model(data.task, lightgbm.Booster(model_str=text), curves)
+
+
+def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, Any]:
+    settings = {
+        "learning_rate": params.learning_rate,
+        "num_leaves": params.num_leaves,
+        "min_data_in_leaf": params.min_leaf,
+        "feature_fraction": params.feature_fraction,
+        "bagging_fraction": params.row_fraction,
+        "bagging_freq": 1 if params.row_fraction < 1 else 0,
+        "lambda_l2": params.l2,
+        "max_bin": params.max_bins,
+        "seed": context.seed,
+        "num_threads": context.threads,
+        "deterministic": True,
+        "force_row_wise": True,  # else it times both ways and takes the faster
+        "use_missing": False,
+        "verbosity": -1,
+    }
+    if data.task == "regression":
+        return settings | {"objective": "regression", "metric": "rmse"}
+    if data.n_classes == 2:
+        return settings | {"objective": "binary", "metric": "binary_logloss"}
+    return settings | {
+        "objective": "multiclass",
+        "num_class": data.n_classes,
+        "metric": "multi_logloss",
+    }
+
+
+def _reporter(rounds: int):
+    def report(state: Any) -> None:
+        done = state.iteration + 1
+        if done % 10 == 0 or done == rounds:
+            progress.report(done / rounds, f"round {done} of at most {rounds}")
+
+    return report
+
+
+def predict(model: Model, X: np.ndarray) -> np.ndarray:
+    """Return (n,) values or (n, k) probabilities, float64."""
+    raw = np.asarray(model.booster.predict(X, num_threads=1))
+    if model.task == "regression" or raw.ndim == 2:
+        return raw
+    return np.stack([1 - raw, raw], axis=1)
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write LightGBM's own text, and `model.json` beside it."""
+    (folder / "model.txt").write_text(model.booster.model_to_string())
+    arrays.save_facts(folder, {"task": model.task, "curves": model.curves})
+
+
+def load(folder: Path) -> Model:
+    """Return the saved model."""
+    import lightgbm
+
+    booster = lightgbm.Booster(model_str=(folder / "model.txt").read_text())
+    return Model(booster=booster, **arrays.load_facts(folder))
+
+
+def truncate(model: Model, share: float) -> Model:
+    """Return the model of the first `share` of the rounds."""
+    import lightgbm
+
+    kept = max(1, round(share * model.booster.current_iteration()))
+    text = model.booster.model_to_string(num_iteration=kept)
+    return Model(model.task, lightgbm.Booster(model_str=text), model.curves)
+
+
+def to_onnx(model: Model) -> Any:
+    """Return one TreeEnsembleRegressor and the link."""
+    single = list(_trees(model.booster.model_to_string()))
+    width = model.booster.num_model_per_iteration()
+    trees = forest.join(single, np.arange(len(single)) % width, strict=False)
+    link = "identity"
+    if model.task == "classification":
+        link = "sigmoid" if width == 1 else "softmax"
+    features = model.booster.num_feature()
+    return forest.to_onnx(trees, features, width, np.zeros(width), output_name(model.task), link)
+
+
+def _trees(text: str) -> Iterator[dict[str, np.ndarray]]:
+    """Give the trees of LightGBM's text form: inner nodes first, a child below 0 is leaf ~child."""
+    body = text[: text.index("end of trees")]
+    for block in body.split("\nTree=")[1:]:
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        leaf = np.array(values["leaf_value"].split(), np.float64)
+        inner = len(leaf) - 1 if len(leaf) > 1 else 0
+
+        def child(name: str, values: dict[str, str] = values, inner: int = inner) -> np.ndarray:
+            if not inner:
+                return np.zeros(1, int)
+            raw = np.array(values[name].split(), int)
+            ends = np.zeros(inner + 1, int)
+            return np.concatenate([np.where(raw < 0, inner + ~raw, raw), ends])
+
+        feature = np.array(values["split_feature"].split() if inner else [], int)
+        threshold = np.array(values["threshold"].split() if inner else [], np.float64)
+        yield {
+            "feature": np.concatenate([feature, np.full(len(leaf), forest.LEAF)]),
+            "threshold": np.concatenate([threshold, np.zeros(len(leaf))]),
+            "left": child("left_child"),
+            "right": child("right_child"),
+            "values": np.concatenate([np.zeros(inner), leaf])[:, None],
+        }
+
+
+def importances(model: Model) -> np.ndarray:
+    """Return the share of each feature in the total gain of the splits, (feature,)."""
+    gain = np.asarray(model.booster.feature_importance("gain"), np.float64)
+    return gain / gain.sum() if gain.sum() > 0 else np.full(len(gain), 1 / len(gain))
+
+
+def curves(model: Model) -> dict[str, list[float]]:
+    """Return the loss by round, on the training rows and on those for early stopping."""
+    return model.curves
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """Return how many rounds were kept, and how many were run."""
+    run = max((len(values) for values in model.curves.values()), default=0)
+    return {
+        "estimator": "lightgbm on cpu",
+        "best_round": model.booster.current_iteration(),
+        "rounds_run": run,
+    }

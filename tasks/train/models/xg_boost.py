@@ -1,0 +1,229 @@
+"""Boosted trees by XGBoost (Chen & Guestrin 2016, KDD), on histograms; on the CPU or a GPU.
+
+Not for a few hundred rows, where it overfits unless depth and rounds are few.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from tasks.core import progress
+from tasks.core.errors import EngineUnavailable
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import PluginParams
+from tasks.nets.graph import output_name
+from tasks.train import arrays, gpu
+from tasks.train import trees as forest
+
+TASKS = ("regression", "classification")
+LIBRARIES = ("numpy", "xgboost", "xgboost-cpu")
+NEEDS_IMAGE = False
+CURVE_X = "round"
+
+
+class Params(PluginParams):
+    """Size of the trees, how they are drawn, and when to stop."""
+
+    rounds: int = Field(1000, ge=1, le=20000, description="boosting rounds at most")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="weight of each tree")
+    max_depth: int = Field(6, ge=1, le=24, description="levels of a tree")
+    min_child_weight: float = Field(
+        2.0,
+        ge=0,
+        description="sum of second derivatives (rows, for squared error) a leaf must have",
+    )
+    feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features a tree")
+    row_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows a tree")
+    l2: float = Field(1.0, ge=0, description="penalty on leaf values")
+    max_bins: int = Field(256, ge=2, le=65535, description="histogram bins a feature")
+    patience: int = Field(50, ge=1, description="rounds without a better figure, then stop")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The booster cut to its best round; curves: loss by round, of all rounds that were run."""
+
+    task: str
+    booster: Any  # xgboost.Booster
+    curves: dict[str, list[float]]
+    device: str
+
+
+def fit(data: FitData, params: Params, context: FitContext) -> Model:
+    """Return the booster of the best round by the rows for early stopping."""
+    import xgboost
+    from xgboost.callback import EarlyStopping
+
+    if context.device == "cuda" and (reason := gpu_missing()):
+        raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
+    train = xgboost.QuantileDMatrix(
+        data.X, data.y, max_bin=params.max_bins, nthread=context.threads
+    )
+    evals, callbacks = [(train, "train")], [_reporter(params.rounds)]
+    if len(data.y_stop):
+        stop = xgboost.QuantileDMatrix(
+            data.X_stop, data.y_stop, ref=train, max_bin=params.max_bins, nthread=context.threads
+        )
+        evals.append((stop, "stop"))
+        callbacks.append(EarlyStopping(rounds=params.patience, data_name="stop", save_best=True))
+    history: dict[str, Any] = {}
+    booster = xgboost.train(
+        _settings(data, params, context),
+        train,
+        num_boost_round=params.rounds,
+        evals=evals,
+        evals_result=history,
+        verbose_eval=False,
+        callbacks=callbacks,
+    )
+    curves = {
+        f"{part} {metric}": [float(v) for v in values]
+        for part, metrics in history.items()
+        for metric, values in metrics.items()
+    }
+    booster.set_attr(best_iteration=None, best_score=None)
+    booster.set_param({"device": "cpu", "nthread": 1})
+    return Model(data.task, _from(bytes(booster.save_raw("ubj"))), curves, context.device)
+
+
+def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "tree_method": "hist",
+        "device": context.device,
+        "learning_rate": params.learning_rate,
+        "max_depth": params.max_depth,
+        "min_child_weight": params.min_child_weight,
+        "colsample_bytree": params.feature_fraction,
+        "subsample": params.row_fraction,
+        "reg_lambda": params.l2,
+        "max_bin": params.max_bins,
+        "seed": context.seed,
+        "nthread": context.threads,
+        "verbosity": 0,
+    }
+    # A stated base score: what XGBoost would estimate differs between its versions.
+    if data.task == "regression":
+        base = float(np.float32(data.y.mean()))
+        return settings | {"objective": "reg:squarederror", "base_score": base}
+    settings["base_score"] = 0.5
+    if data.n_classes == 2:
+        return settings | {"objective": "binary:logistic", "eval_metric": "logloss"}
+    return settings | {
+        "objective": "multi:softprob",
+        "num_class": data.n_classes,
+        "eval_metric": "mlogloss",
+    }
+
+
+def _reporter(rounds: int) -> Any:
+    from xgboost.callback import TrainingCallback
+
+    class Reporter(TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            if (epoch + 1) % 10 == 0 or epoch + 1 == rounds:
+                progress.report((epoch + 1) / rounds, f"round {epoch + 1} of at most {rounds}")
+            return False
+
+    return Reporter()
+
+
+def _from(raw: bytes) -> Any:
+    import xgboost
+
+    booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
+    booster.load_model(bytearray(raw))
+    return booster
+
+
+def predict(model: Model, X: np.ndarray) -> np.ndarray:
+    """Return (n,) values or (n, k) probabilities, float64."""
+    raw = np.asarray(model.booster.inplace_predict(np.ascontiguousarray(X, np.float32)), np.float64)
+    if model.task == "regression":
+        return raw.ravel()
+    return raw if raw.ndim == 2 else np.stack([1 - raw, raw], axis=1)
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write XGBoost's own UBJSON, and `model.json` beside it."""
+    (folder / "model.ubj").write_bytes(bytes(model.booster.save_raw("ubj")))
+    facts = {"task": model.task, "curves": model.curves, "device": model.device}
+    arrays.save_facts(folder, facts)
+
+
+def load(folder: Path) -> Model:
+    """Return the saved model."""
+    return Model(booster=_from((folder / "model.ubj").read_bytes()), **arrays.load_facts(folder))
+
+
+def truncate(model: Model, share: float) -> Model:
+    """Return the model of the first `share` of the rounds."""
+    kept = max(1, round(share * model.booster.num_boosted_rounds()))
+    cut = _from(bytes(model.booster[:kept].save_raw("ubj")))
+    return Model(model.task, cut, model.curves, model.device)
+
+
+def to_onnx(model: Model) -> Any:
+    """Return one TreeEnsembleRegressor and the link."""
+    content = json.loads(bytes(model.booster.save_raw("json")))["learner"]
+    booster = content["gradient_booster"]["model"]
+    single = [_tree(tree) for tree in booster["trees"]]
+    classes = max(int(content["learner_model_param"]["num_class"]), 1)
+    trees = forest.join(single, booster["tree_info"], strict=True)
+    base = np.atleast_1d(json.loads(content["learner_model_param"]["base_score"])).astype(float)
+    link = "identity"
+    if model.task == "classification":
+        link = "sigmoid" if classes == 1 else "softmax"
+    if link == "sigmoid":  # stated as a probability
+        base = np.log(base / (1 - base))
+    features = int(content["learner_model_param"]["num_feature"])
+    base = np.broadcast_to(base, classes)
+    return forest.to_onnx(trees, features, classes, base, output_name(model.task), link)
+
+
+def _tree(tree: dict[str, Any]) -> dict[str, np.ndarray]:
+    left = np.array(tree["left_children"])
+    number = np.array(tree["split_conditions"], np.float32)  # of a leaf: its value
+    leaf = left < 0
+    return {
+        "feature": np.where(leaf, forest.LEAF, tree["split_indices"]),
+        "threshold": number,
+        "left": left,
+        "right": np.array(tree["right_children"]),
+        "values": np.where(leaf, number, 0)[:, None],
+    }
+
+
+def importances(model: Model) -> np.ndarray:
+    """Return the share of each feature in the total gain of the splits, (feature,)."""
+    gain = np.zeros(model.booster.num_features())
+    for name, value in model.booster.get_score(importance_type="total_gain").items():
+        gain[int(name[1:])] = value
+    return gain / gain.sum() if gain.sum() > 0 else np.full(len(gain), 1 / len(gain))
+
+
+def curves(model: Model) -> dict[str, list[float]]:
+    """Return the loss by round, on the training rows and on those for early stopping."""
+    return model.curves
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """Return how many rounds were kept, and how many were run."""
+    run = max((len(values) for values in model.curves.values()), default=0)
+    return {
+        "estimator": f"xgboost on {model.device}",
+        "best_round": model.booster.num_boosted_rounds(),
+        "rounds_run": run,
+    }
+
+
+def gpu_missing() -> str | None:
+    """Return None where this XGBoost was built for CUDA, else what to do about it."""
+    import xgboost
+
+    if xgboost.build_info().get("USE_CUDA"):
+        return None
+    return f"this XGBoost is built without CUDA; {gpu.INSTALL}"
