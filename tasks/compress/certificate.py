@@ -1,0 +1,80 @@
+"""What is stated of a variant: its difference, accuracy and sizes. `variant.json` carries it on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.compress import graphs
+from tasks.compress.export import Difference
+
+if TYPE_CHECKING:
+    import onnx
+
+    from tasks.core.plugins import Plugin
+
+ZSTD_LEVEL = 9
+
+
+def sizes(content: bytes, model: "onnx.ModelProto") -> dict[str, int]:
+    """Return the bytes of the file, of its weights, and of the file packed with zstd."""
+    import zstandard
+
+    return {
+        "bytes": len(content),
+        "weight_bytes": graphs.weight_bytes(model.graph),
+        "zstd_bytes": len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)),
+    }
+
+
+def scores(
+    metrics: "list[Plugin]", task: str, y: np.ndarray, prediction: np.ndarray
+) -> dict[str, float | None]:
+    """Return each metric of the task on a prediction; None where it is not defined (one class)."""
+    prediction = prediction if task == "classification" else np.ravel(prediction)
+    prediction = np.asarray(prediction, np.float64)
+    values = {
+        m.name: float(m.module.score(y, prediction)) for m in metrics if task == m.module.TASK
+    }
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+def agreement(a: np.ndarray, b: np.ndarray, task: str) -> float:
+    """Return how far a prediction agrees with its parent's, up to 1.
+
+    Classification: the share of rows given the same label. Regression: 1 - mean (a - b)^2 /
+    variance of b.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if task == "classification":
+        return float((a.argmax(axis=1) == b.argmax(axis=1)).mean())
+    spread = float(np.var(b))
+    apart = float(np.mean((np.ravel(a) - np.ravel(b)) ** 2))
+    return 1 - apart / spread if spread else float(apart == 0)
+
+
+def quantised_share(content: bytes) -> float | None:
+    """Return the share of Conv, Gemm, MatMul that ONNX Runtime runs on integers; None: has none."""
+    ran = graphs.executed(content)
+    integer = sum(ran.get(name, 0) for name in graphs.QUANTISED)
+    floating = sum(ran.get(name, 0) for name in graphs.FLOATING)
+    return integer / (integer + floating) if integer + floating else None
+
+
+def stated(found: Difference, of: str, tolerance: float | None) -> dict[str, Any]:
+    """Return `parity` of variant.json: the difference from `of`, and what was allowed."""
+    finite = bool(np.isfinite(found.max_abs))
+    return {
+        "of": of,
+        "rows": found.rows,
+        "max_abs": found.max_abs if finite else None,
+        "max_rel": found.max_rel if finite else None,
+        "tolerance": tolerance,
+    }
+
+
+def write(folder: Path, content: dict[str, Any]) -> None:
+    """Write `variant.json`."""
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    (folder / "variant.json").write_text(text)

@@ -1,0 +1,42 @@
+"""What a technique is given: the graph it starts from, and the circumstances."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.core.prepared import Meta
+
+if TYPE_CHECKING:
+    import onnx
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The graph that a technique is applied to.
+
+    graph: whole (columns -> prediction); plugin: the model's plugin module; fitted: the folder it
+    saved to; earlier: the techniques of the recipe already applied, in order.
+    """
+
+    graph: "onnx.ModelProto"
+    plugin: ModuleType
+    fitted: Path
+    earlier: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """The circumstances of a technique.
+
+    calibration: the graph's inputs for training rows, by name; export: makes a whole, verified
+    graph of a fitted model object; seed: of every random choice.
+    """
+
+    meta: Meta
+    calibration: dict[str, np.ndarray]
+    export: Callable[[Any], "onnx.ModelProto"]
+    seed: int = 0

@@ -1,0 +1,65 @@
+"""The tasks of `compress`: a model's whole graph, and what each recipe makes of it."""
+
+from prefect import task
+
+from tasks.compress import variants
+from tasks.compress.params import FP32, Params
+from tasks.core import child, store
+from tasks.core.artifacts import Artifact
+from tasks.core.cache import cached
+from tasks.core.errors import TimeLimitExceeded
+from tasks.core.plugins import Plugin
+
+
+@task(name="export", task_run_name="export {model.name}", **cached("onnx", "onnxruntime"))
+def export(
+    fitted: Artifact,
+    model: Plugin,
+    prepared: Artifact,
+    metrics: list[Plugin],
+    tolerance: float = Params().tolerance,
+    time_limit_s: float = Params().time_limit_s,
+) -> Artifact:
+    """Return `compress/<model>/fp32`: the whole graph of a fitted model, verified against it."""
+    with store.writing() as out:
+        child.run(
+            variants.write_fp32,
+            *(out, fitted.path, model, prepared.path, metrics, tolerance),
+            time_limit_s=time_limit_s,
+            label=f"export {model.name}",
+        )
+        return store.put(f"compress/{model.name}/{FP32}", out)
+
+
+@task(
+    name="compress",
+    task_run_name="compress {model.name} {recipe_label}",
+    **cached("onnx", "onnxruntime"),
+)
+def compress(
+    parent: Artifact,
+    fitted: Artifact,
+    model: Plugin,
+    recipe_label: str,
+    recipe: list[Plugin],
+    prepared: Artifact,
+    metrics: list[Plugin],
+    tolerance: float = Params().tolerance,
+    calibration_rows: int = Params().calibration_rows,
+    time_limit_s: float = Params().time_limit_s,
+    seed: int = 0,
+) -> Artifact:
+    """Return `compress/<model>/<label>`: what a recipe makes of the fp32 graph, or why not."""
+    with store.writing() as out:
+        try:
+            child.run(
+                variants.write_compressed,
+                *(out, parent.path, fitted.path, model, recipe_label, recipe, prepared.path),
+                *(metrics, tolerance, calibration_rows, seed),
+                seed=seed,
+                time_limit_s=time_limit_s,
+                label=f"compress {model.name} {recipe_label}",
+            )
+        except TimeLimitExceeded as error:
+            variants.write_failed(out, model, recipe_label, recipe, str(error))
+        return store.put(f"compress/{model.name}/{recipe_label}", out)

@@ -1,0 +1,210 @@
+"""INT8 by static quantisation after training: weights a quarter of the size, integer arithmetic.
+
+Two dialects, since no engine is fast on the other's:
+- `int8_cpu`: unsigned asymmetric activations, signed symmetric weights a channel. ONNX Runtime's
+  CPU provider runs it 3.3 times faster than fp32 on a CPU with VNNI (S8S8 is no faster there than
+  fp32).
+- `int8_trt`: everything signed and symmetric, all zero points 0, biases left in float: what
+  TensorRT wants.
+
+Activation ranges come from training rows fed through the whole graph. Not for models in which a
+rare large value matters (its range is shared by all), nor for LSTMs (static quantisation leaves
+them fp32).
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tasks.compress import graphs
+from tasks.compress.protocol import Context, Parent
+from tasks.core.plugins import PluginParams
+
+if TYPE_CHECKING:
+    import onnx
+
+LIBRARIES = ("onnxruntime", "onnx")
+PRECISION = "int8"
+BETWEEN = ("Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Concat")
+MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
+BATCH = 64
+
+
+class Params(PluginParams):
+    """The dialect, and how ranges are found."""
+
+    dialect: Literal["int8_cpu", "int8_trt"] = "int8_cpu"
+    ranges: Literal["minmax", "percentile", "entropy"] = Field(
+        "minmax", description="percentile and entropy clip rare large activations"
+    )
+    reduce_range: bool = Field(
+        False, description="7-bit weights: for CPUs without VNNI, whose U8S8 products saturate"
+    )
+
+
+def dialect(params: Params) -> str:
+    """Return which engines' INT8 the graph speaks."""
+    return params.dialect
+
+
+def applies(parent: Parent) -> str | None:
+    """Return None, or why there is nothing to quantise."""
+    if not graphs.weighted(parent.graph.graph):
+        return "no Conv, Gemm or MatMul to quantise"
+    if {"fp16", "ptq_int8"} & set(parent.earlier):
+        return f"it starts from float32 weights, not from those that {parent.earlier[-1]} left"
+    return None
+
+
+def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
+    """Return the graph with Q/DQ around the model's weighted operators and between them."""
+    import logging
+    import tempfile
+    from pathlib import Path
+
+    import onnx
+    from onnxruntime import quantization as q
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # advice to pre-process, given after having pre-processed
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            given, ready, made = (Path(folder) / f"{n}.onnx" for n in ("given", "ready", "int8"))
+            onnx.save(parent.graph, given)  # given a ModelProto it would move its weights away
+            quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+            trt = params.dialect == "int8_trt"
+            q.quantize_static(
+                str(ready),
+                str(made),
+                _Rows(context.calibration),
+                quant_format=q.QuantFormat.QDQ,
+                activation_type=q.QuantType.QInt8 if trt else q.QuantType.QUInt8,
+                weight_type=q.QuantType.QInt8,
+                per_channel=True,
+                reduce_range=params.reduce_range,
+                calibrate_method=_method(params.ranges),
+                nodes_to_quantize=_chosen(onnx.load(ready).graph),
+                op_types_to_quantize=[*graphs.WEIGHTED, *BETWEEN, *MOVES],
+                extra_options={
+                    "ActivationSymmetric": trt,
+                    "WeightSymmetric": True,
+                    "QuantizeBias": not trt,
+                    "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+                },
+            )
+            return _lean(onnx.load(made), onnx.load(ready))
+    finally:
+        root.setLevel(level)
+
+
+def _lean(made: "onnx.ModelProto", before: "onnx.ModelProto") -> "onnx.ModelProto":
+    """Return the graph without bytes that no engine needs: 3.89, not 3.76 times smaller.
+
+    A convolution's bias as int32 brings a scale and a zero point a channel; ONNX Runtime fuses a
+    float bias as well. Zero points that are 0 may be left out; but its fusion of Gemm wants both.
+    """
+    graph = made.graph
+    values = {i.name: i for i in graph.initializer}
+    floats = {i.name: i for i in before.graph.initializer}
+    dequantised = {n.output[0]: n for n in graph.node if n.op_type == "DequantizeLinear"}
+    gone: set[str] = set()
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            source = dequantised.get(name)
+            if source is None or source.input[0] not in values:
+                continue
+            bias = at == 2 and node.op_type in ("Conv", "Gemm")
+            original = source.input[0].removesuffix("_quantized")
+            if bias and node.op_type == "Conv" and original in floats:
+                node.input[at] = original
+                values[original] = floats[original]
+                gone.add(name)
+            elif (bias or node.op_type == "Conv") and _is_zero(source, values):
+                del source.input[2]
+    kept = [n for n in graph.node if n.output[0] not in gone]
+    del graph.node[:]
+    graph.node.extend(kept)
+    used = {name for node in graph.node for name in node.input}
+    del graph.initializer[:]
+    graph.initializer.extend(v for name, v in sorted(values.items()) if name in used)
+    return made
+
+
+def _is_zero(node: "onnx.NodeProto", values: "dict[str, onnx.TensorProto]") -> bool:
+    from onnx import numpy_helper
+
+    return len(node.input) == 3 and not numpy_helper.to_array(values[node.input[2]]).any()
+
+
+def _method(name: str) -> Any:
+    from onnxruntime.quantization import CalibrationMethod
+
+    return {
+        "minmax": CalibrationMethod.MinMax,
+        "percentile": CalibrationMethod.Percentile,
+        "entropy": CalibrationMethod.Entropy,
+    }[name]
+
+
+def _chosen(graph: "onnx.GraphProto") -> list[str]:
+    """Return the nodes to quantise: weighted ones, and movers and joins between them.
+
+    An Add counts only where two activations meet (a residual); one with a constant shifts the
+    output.
+    """
+    constants = {i.name for i in graph.initializer}
+    weighted = {n.name for n in graphs.weighted(graph)}
+    behind: set[str] = set()  # tensors that come out of a weighted node
+    ahead: dict[str, bool] = {}
+    for node in reversed(graph.node):  # does a weighted node follow?
+        follows = node.name in weighted or any(ahead.get(o) for o in node.output)
+        for name in node.input:
+            ahead[name] = ahead.get(name, False) or follows
+    chosen = []
+    for node in graph.node:
+        if node.name in weighted:
+            behind.update(node.output)
+            chosen.append(node.name)
+        elif behind.intersection(node.input):
+            behind.update(node.output)
+            if not any(ahead.get(o) for o in node.output):
+                continue
+            if node.op_type in (*BETWEEN, *MOVES) and not (
+                node.op_type == "Add" and constants.intersection(node.input)
+            ):
+                chosen.append(node.name)
+    return chosen
+
+
+class _Rows:
+    """Training rows for the calibrator, a batch at a time."""
+
+    def __init__(self, feed: dict[str, np.ndarray]):
+        self.feed = feed
+        self.at = 0
+        self.rows = len(next(iter(feed.values())))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        if self.at >= self.rows:
+            return None
+        batch = {k: v[self.at : self.at + BATCH] for k, v in self.feed.items()}
+        self.at += BATCH
+        return batch
+
+    def __iter__(self) -> "_Rows":
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        batch = self.get_next()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self.at = start_index
+
+    def __len__(self) -> int:
+        return self.rows

@@ -1,0 +1,40 @@
+"""The first trees of an ensemble, exported anew: smaller and faster in proportion.
+
+Boosted trees keep most of their accuracy (300 trees to 200: R2 .9804 to .9802), since later trees
+correct less. A forest's trees are equals: it loses a little of its averaging. Not for models
+without trees.
+"""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tasks.compress import graphs
+from tasks.compress.protocol import Context, Parent
+from tasks.core.plugins import PluginParams
+
+if TYPE_CHECKING:
+    import onnx
+
+PRECISION = ""
+
+
+class Params(PluginParams):
+    """How much of the ensemble stays."""
+
+    share: float = Field(0.5, gt=0, lt=1, description="of the boosting rounds, or of the trees")
+
+
+def applies(parent: Parent) -> str | None:
+    """Return None, or why there are no trees to leave out."""
+    if not hasattr(parent.plugin, "truncate") or not graphs.is_trees(parent.graph.graph):
+        return "not an ensemble of trees"
+    if parent.earlier:
+        return "it starts from the fitted model: put it first in the recipe"
+    return None
+
+
+def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
+    """Return the whole graph of the model with its first trees only."""
+    model = parent.plugin.load(parent.fitted)
+    return context.export(parent.plugin.truncate(model, params.share))

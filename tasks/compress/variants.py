@@ -1,0 +1,206 @@
+"""Makes one variant of one model: a folder with `model.onnx` and `variant.json`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.compress import certificate, export, graphs
+from tasks.compress.params import FP32
+from tasks.compress.protocol import Context, Parent
+from tasks.core.errors import ParityError, TransientError
+from tasks.core.plugins import Plugin
+from tasks.core.prepared import Prepared
+
+if TYPE_CHECKING:
+    import onnx
+
+SHOWN = 300  # characters of an error
+GRAPH = "model.onnx"
+UNKNOWN = (
+    *("reason", "parity", "metrics", "agreement", "quantised_share"),
+    *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
+)
+
+
+def write_fp32(
+    out: Path,
+    fitted: Path,
+    model: Plugin,
+    prepared: Path,
+    metrics: list[Plugin],
+    tolerance: float,
+) -> None:
+    """Write the whole fp32 graph of a fitted model, verified against it on every judged row.
+
+    Raises:
+        ParityError: the graph does not predict what the model predicts.
+    """
+    data = Prepared(prepared)
+    made, found = _exported(model.module.load(fitted), model, data, tolerance)
+    _write(
+        out,
+        made,
+        data,
+        metrics,
+        {
+            **_head(model.name, FP32, []),
+            "precision": FP32,
+            "parity": certificate.stated(found, "the fitted model", tolerance),
+        },
+    )
+
+
+def write_compressed(
+    out: Path,
+    parent: Path,
+    fitted: Path,
+    model: Plugin,
+    recipe_label: str,
+    recipe: list[Plugin],
+    prepared: Path,
+    metrics: list[Plugin],
+    tolerance: float,
+    calibration_rows: int,
+    seed: int,
+) -> None:
+    """Write what a recipe makes of a model's fp32 graph; also where it does not fit, or fails: why.
+
+    Raises:
+        TransientError: out of memory or an I/O error, so that it can be tried again.
+    """
+    import onnx
+
+    data = Prepared(prepared)
+    before = onnx.load(parent / GRAPH)
+    context = Context(
+        meta=data.meta,
+        calibration=calibration(data, calibration_rows, seed),
+        export=lambda smaller: _exported(smaller, model, data, tolerance)[0],
+        seed=seed,
+    )
+    start = Parent(graph=before, plugin=model.module, fitted=fitted)
+    head = _head(model.name, recipe_label, recipe)
+    try:
+        made, reason = _applied(recipe, start, context)
+        if made is None:
+            certificate.write(out, {**head, "status": "not_applicable", "reason": reason})
+            return
+        _write(out, export.finish(made, data.meta), data, metrics, head, before)
+    except (TransientError, MemoryError, OSError):
+        raise
+    except Exception as error:  # whatever a technique's library raises; the sweep goes on
+        (out / GRAPH).unlink(missing_ok=True)
+        certificate.write(out, {**head, "status": "failed", "reason": _words(error)})
+
+
+def write_failed(
+    out: Path, model: Plugin, recipe_label: str, recipe: list[Plugin], why: str
+) -> None:
+    """Write the certificate of a variant that could not be made."""
+    content = {**_head(model.name, recipe_label, recipe), "status": "failed", "reason": why}
+    certificate.write(out, content)
+
+
+def calibration(data: Prepared, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Return the graph's inputs for training rows, those kept for early stopping first."""
+    stop = data.stop
+    generator = np.random.default_rng(seed)
+    order = np.concatenate([generator.permutation(np.flatnonzero(kept)) for kept in (stop, ~stop)])
+    return data.feed("train", np.sort(order[:rows]))
+
+
+def _exported(
+    fitted: Any, model: Plugin, data: Prepared, tolerance: float
+) -> "tuple[onnx.ModelProto, export.Difference]":
+    import onnx
+
+    prepare = onnx.load(data.folder / "prepare.onnx")
+    made = export.whole(prepare, model.module.to_onnx(fitted), data.meta)
+    judged = data.meta.judged
+    expected = np.asarray(model.module.predict(fitted, data.X(judged)))
+    got = graphs.run(graphs.session(made), data.feed(judged))
+    return made, export.verify(got, expected, tolerance, f"ONNX graph of {model.name}")
+
+
+def _applied(
+    recipe: list[Plugin], parent: Parent, context: Context
+) -> "tuple[onnx.ModelProto | None, str | None]":
+    """Return the graph after the last technique, or None and why one does not fit."""
+    graph = parent.graph
+    for step in recipe:
+        reason = step.module.applies(parent)
+        if reason:
+            return None, reason if len(recipe) == 1 else f"{step.name}: {reason}"
+        graph = step.module.apply(parent, step.typed, context)
+        parent = Parent(graph, parent.plugin, parent.fitted, (*parent.earlier, step.name))
+    return graph, None
+
+
+def _write(
+    out: Path,
+    made: "onnx.ModelProto",
+    data: Prepared,
+    metrics: list[Plugin],
+    head: dict[str, Any],
+    before: "onnx.ModelProto | None" = None,
+) -> None:
+    """Write `model.onnx` and its certificate: predictions of the judged part through ORT's CPU."""
+    content = graphs.serialise(made)
+    meta = data.meta
+    rows = data.feed(meta.judged)
+    got = graphs.run(graphs.session(content), rows)
+    if not np.isfinite(got).all():
+        raise ParityError(
+            f"{int((~np.isfinite(got)).sum())} of {got.size} predictions are not finite numbers"
+        )
+    if before is not None:
+        old = graphs.run(graphs.session(before), rows)
+        found = export.difference(got, old)
+        head = {
+            **head,
+            "parity": certificate.stated(found, "the fp32 graph", None),
+            "agreement": certificate.agreement(got, old, meta.task),
+        }
+        if head["precision"] == "int8":
+            head["quantised_share"] = certificate.quantised_share(content)
+    opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
+    trees = graphs.is_trees(made.graph)
+    certificate.write(
+        out,
+        {
+            **head,
+            "status": "ok",
+            "metrics": certificate.scores(metrics, meta.task, data.y(meta.judged), got),
+            **certificate.sizes(content, made),
+            "opset": opset["ai.onnx"],
+            "domains": opset,
+            "engines_note": "tree ensembles (ai.onnx.ml): ONNX Runtime only" if trees else None,
+        },
+    )
+    (out / GRAPH).write_bytes(content)
+
+
+def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
+    """Return the part of `variant.json` that is known beforehand; the rest is null."""
+    precision, dialect = FP32, None
+    for step in recipe:
+        precision = step.module.PRECISION or precision
+        if hasattr(step.module, "dialect"):
+            dialect = step.module.dialect(step.typed)
+    unknown = dict.fromkeys(UNKNOWN)
+    return {
+        **unknown,
+        "model": model,
+        "label": recipe_label,
+        "recipe": [step.name for step in recipe],
+        "recipe_params": [step.typed.model_dump(mode="json") for step in recipe],
+        "precision": precision,
+        "dialect": dialect,
+    }
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return f"{type(error).__name__}: {text}"
