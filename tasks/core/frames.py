@@ -1,0 +1,43 @@
+"""Runs lazy frames on a device, and writes tables so that equal tables are equal bytes."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from tasks.core.errors import ParamsError
+from tasks.core.plugins import unknown
+
+ROW_GROUP = 2**17  # rows; fixed, or the bytes would depend on how the engine chunked the frame
+
+
+def collect(frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False) -> pl.DataFrame:
+    """Return what a lazy frame computes: Polars' streaming engine, or cuDF's on `cuda`.
+
+    Args:
+        frame: the query.
+        device: `cpu` or `cuda`.
+        demanded: the GPU or nothing; otherwise what cuDF cannot do runs on the CPU.
+    """
+    if device == "cuda":
+        return frame.collect(engine=pl.GPUEngine(raise_on_fail=demanded))
+    return frame.collect(engine="streaming")
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file (zstd) whose bytes depend on the table alone."""
+    frame.rechunk().write_parquet(
+        path, compression="zstd", statistics=True, row_group_size=ROW_GROUP
+    )
+
+
+def require_columns(where: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    """Check that params name columns that the table has.
+
+    Raises:
+        ParamsError: some are unknown; the message lists them all, each with the nearest.
+    """
+    names = list(known)
+    problems = [unknown(f"column {name!r}", name, names) for name in asked if name not in names]
+    if problems:
+        raise ParamsError("\n".join(f"{where}: {problem}" for problem in problems))

@@ -1,0 +1,179 @@
+"""Whole-table figures by Polars, and the limits they are judged by."""
+
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from tasks.core.schema import ROW, Columns, Table, by_role
+from tasks.validate.params import Limits
+
+RARE = 10  # rows of a class below which its scores say little
+SHOWN = 12
+
+
+def figures(frame: pl.DataFrame, columns: Columns, spec: Table) -> dict[str, Any]:
+    """Return the figures of a table as JSON: rows, missing cells, target, duplicates, newest time.
+
+    NaN and blank text count as missing if `frame` is a `checked_view`.
+    """
+    names = [name for name in frame.columns if name != ROW]
+    plain = [n for n in names if not isinstance(frame.schema[n], pl.Array | pl.List | pl.Binary)]
+    missing = frame.select(pl.col(names).null_count()).row(0, named=True)
+    distinct = frame.select(pl.col(plain).drop_nulls().n_unique()).row(0, named=True)
+    floats = [name for name in plain if frame.schema[name].is_float()]
+    infinite = frame.select(pl.col(floats).is_infinite().sum()).row(0, named=True) if floats else {}
+    times = [name for name in by_role(columns, "time") if name in names]
+    return {
+        "rows": frame.height,
+        "missing": missing,
+        "distinct": distinct,
+        "infinite": {name: count for name, count in infinite.items() if count},
+        "duplicate_rows": repeats(frame, names),
+        "target": _target(frame[spec.target], spec),
+        "newest": {name: _text(frame[name].max()) for name in times},
+        "oldest": {name: _text(frame[name].min()) for name in times},
+    }
+
+
+def repeats(frame: pl.DataFrame, names: list[str]) -> int:
+    """Return how many rows repeat an earlier one in these columns."""
+    return frame.height - frame.select(names).unique(maintain_order=False).height
+
+
+def table_checks(
+    found: dict[str, Any], frame: pl.DataFrame, columns: Columns, spec: Table, limits: Limits
+) -> list[dict[str, Any]]:
+    """Return each whole-table check: expected, found, ok, and whether it `stops` the run.
+
+    What stops is what a limit in params says, or what leaves nothing to learn.
+    """
+    rows = found["rows"]
+    checks = [
+        _entry("row_count", None, _between(limits.min_rows, limits.max_rows), rows)
+        | {"ok": limits.min_rows <= rows <= (limits.max_rows or rows)}
+    ]
+    for name, count in found["missing"].items():
+        if columns[name].role != "feature":
+            continue
+        share = count / rows if rows else 1.0
+        entry = _entry("missing_share", name, f"<= {limits.max_missing_share:g}", round(share, 6))
+        if share > limits.max_missing_share:
+            checks.append(entry | {"ok": False})
+        elif share == 1:
+            checks.append(entry | {"expected": "a value in some row", "ok": False, "stops": False})
+        else:
+            checks.append(entry | {"ok": True})
+    for name, count in found["distinct"].items():
+        if columns[name].role == "feature" and count == 1 and not found["missing"][name]:
+            checks.append(
+                _entry("constant", name, "more than one value", 1) | {"ok": False, "stops": False}
+            )
+    for name, count in found["infinite"].items():
+        checks.append(
+            _entry("infinite", name, "finite numbers", f"{count} infinite cells")
+            | {"ok": False, "stops": False}
+        )
+    repeated = found["duplicate_rows"]
+    checks.append(
+        _entry("duplicate_rows", None, f"share <= {limits.max_duplicate_share:g}", repeated)
+        | {"ok": repeated <= limits.max_duplicate_share * rows}
+    )
+    for key in limits.unique:
+        count = repeats(frame, key)
+        checks.append(
+            _entry("unique", ", ".join(key), "no two rows share it", f"{count} rows repeat one")
+            | {"ok": count == 0}
+        )
+    return checks + (_classes if spec.task == "classification" else _values)(found, spec, limits)
+
+
+def problem(check: dict[str, Any]) -> str:
+    """Return a failed table check as a line of an error message."""
+    where = f" of {check['column']!r}" if check["column"] else ""
+    hint = _HINTS.get(check["check"], "Change the data, or the limit in validate.limits.")
+    return f"{check['check']}{where}: expected {check['expected']}, found {check['found']}. {hint}"
+
+
+_HINTS = {
+    "row_count": "Give more data, or change validate.limits.",
+    "classes": "There is nothing to tell apart: is it the right target column?",
+    "too_many_classes": "Is this a regression? Set `task`, or raise validate.limits.max_classes.",
+    "class_rows": "Merge the class with another, remove it, or lower validate.limits.min_class_rows.",
+    "target_varies": "There is nothing to predict: is it the right target column?",
+}
+
+
+def _classes(found: dict[str, Any], spec: Table, limits: Limits) -> list[dict[str, Any]]:
+    classes, total, rows = found["target"]["classes"], found["target"]["distinct"], found["rows"]
+    name = spec.target
+    listed = ", ".join(list(classes)[:SHOWN])
+    checks = [
+        _entry("classes", name, "2 classes or more", f"{total} ({listed})") | {"ok": total >= 2},
+        _entry("too_many_classes", name, f"<= {limits.max_classes} classes", total)
+        | {"ok": total <= limits.max_classes},
+    ]
+    if total > limits.max_classes or not classes:
+        return checks
+    rare = min(classes, key=lambda label: (classes[label], label))
+    count = classes[rare]
+    few = {label: n for label, n in classes.items() if n < limits.min_class_rows}
+    shown = ", ".join(
+        f"{label!r} has {n}" for label, n in list((few or {rare: count}).items())[:SHOWN]
+    )
+    checks.append(
+        _entry("class_rows", name, f">= {limits.min_class_rows} rows a class", shown)
+        | {"ok": not few}
+    )
+    checks.append(
+        _entry("class_share", name, f">= {limits.min_class_share:g}", round(count / rows, 6))
+        | {"ok": count / rows >= limits.min_class_share}
+    )
+    if not few and count < RARE:
+        expected = f">= {RARE} rows a class to say something of it"
+        checks.append(
+            _entry("rare_class", name, expected, f"{rare!r} has {count}")
+            | {"ok": False, "stops": False}
+        )
+    return checks
+
+
+def _values(found: dict[str, Any], spec: Table, limits: Limits) -> list[dict[str, Any]]:
+    target = found["target"]
+    checks = [
+        _entry("target_varies", spec.target, "more than one value", target["distinct"])
+        | {"ok": target["distinct"] >= 2}
+    ]
+    if limits.target_mean is not None and target["mean"] is not None:
+        low, high = limits.target_mean
+        checks.append(
+            _entry("target_mean", spec.target, f"between {low:g} and {high:g}", target["mean"])
+            | {"ok": low <= target["mean"] <= high}
+        )
+    return checks
+
+
+def _target(target: pl.Series, spec: Table) -> dict[str, Any]:
+    target = target.drop_nulls()
+    distinct = target.n_unique()
+    if spec.task == "classification":
+        if distinct > 5_000:
+            return {"distinct": distinct, "classes": {}}
+        counted = target.cast(pl.String).value_counts().sort(target.name)
+        return {"distinct": distinct, "classes": dict(counted.iter_rows())}
+    if not target.dtype.is_numeric():
+        return {"distinct": distinct, "mean": None}
+    statistics = {name: getattr(target, name)() for name in ("mean", "std", "min", "max")}
+    return {"distinct": distinct, **statistics}
+
+
+def _entry(check: str, column: str | None, expected: str, found: Any) -> dict[str, Any]:
+    return {"check": check, "column": column, "expected": expected, "found": found, "stops": True}
+
+
+def _between(low: int, high: int | None) -> str:
+    return f">= {low} rows" if high is None else f"{low} to {high} rows"
+
+
+def _text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime | date) else value
