@@ -343,7 +343,7 @@ def measured(samples: int = 1200, seed: int = 0) -> Artifact:
 
 
 def early_steps(bad_rows: int = 3) -> list[Artifact]:
-    """Return `ingest/table`, `validate/report`, `clean/table`; column names try to break the page."""
+    """Return `ingest/table`, `validate/report`, `clean/table`; names try to break the page."""
     nasty = "<script>alert(1)</script>"
     rows = pl.DataFrame({ROW: [1, 2, 3], "image": ["a", "b", "c"]})
     quarantine = pl.DataFrame(

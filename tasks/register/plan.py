@@ -1,0 +1,115 @@
+"""What will be registered, from the artifacts of the run: plain data that a child process takes."""
+
+import json
+from importlib import metadata
+from typing import Any
+
+from tasks.core.artifacts import Artifact, file_digest
+from tasks.register import runs, store
+from tasks.register.params import Params
+
+SERVING = ("onnx", "onnxruntime", "numpy")  # what loading the registered graph needs
+
+
+def plan(
+    choice: dict[str, Any],
+    board: dict[str, Any],
+    fitted: list[Artifact],
+    telemetry: list[Artifact],
+    variants: list[Artifact],
+    prepared: Artifact,
+    workload: str,
+    params: Params,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the plan that `registry.record` carries out, paths of the store included."""
+    took = {a.name.split("/")[1]: a for a in telemetry}
+    entries = {m["name"]: m for m in board["models"]}
+    models = {a.name.split("/")[1]: a for a in fitted}
+    tags = {name: _text(value) for name, value in sorted(facts.items()) if value is not None}
+    tags["workload"] = workload
+    content: dict[str, Any] = {
+        "uri": store.tracking_uri(),
+        "location": store.artifact_location(workload),
+        "workload": workload,
+        "tags": tags,
+        "runs": [
+            runs.describe(models[name], took.get(name), entries[name], board)
+            for name in sorted(models)
+            if name in entries
+        ],
+        "graph": None,
+    }
+    chosen = choice["chosen"]
+    if chosen is None:
+        return content
+    variant = next(v for v in variants if v.name == f"compress/{chosen['variant']}")
+    graph = variant.file("model.onnx")
+    return content | {
+        "name": params.name or workload,
+        "description": " ".join(choice["why"]),
+        "version_tags": tags
+        | {
+            store.GRAPH_TAG: file_digest(graph),
+            store.PARAMS_TAG: tags.get(store.PARAMS_TAG, ""),
+            "variant": chosen["variant"],
+            "engine": chosen["engine"],
+            "judged": board["judged"],
+            board["primary"]: f"{chosen['metric']:.6g}",
+        },
+        "graph": {
+            "path": str(graph),
+            "model": chosen["variant"].split("/", 1)[0],
+            "prepared": str(prepared.path),
+            "example_rows": params.example_rows,
+            "check_rows": params.check_rows,
+            "libraries": serving_libraries(),
+        },
+    }
+
+
+def serving_libraries() -> dict[str, str]:
+    """Return the versions of what loading the graph needs, by the name each ships as."""
+    found = {}
+    for name in SERVING:
+        for distribution in (name, f"{name}-gpu"):
+            try:
+                found[distribution] = metadata.version(distribution)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+def described(plan: dict[str, Any], outcome: dict[str, Any], choice: dict[str, Any]) -> dict:
+    """Return version.json: the same for the same input, but for the version number and aliases."""
+    content: dict[str, Any] = {
+        "workload": plan["workload"],
+        "registered": outcome["version"] is not None,
+        "runs": [{"model": r["model"], "identity": r["identity"]} for r in plan["runs"]],
+        "name": None,
+        "version": None,
+        "uri": None,
+        "alias": None,
+        "aliases": [],
+        "tags": plan["tags"],
+        "why": choice["why"],
+    }
+    if outcome["version"] is None:
+        return content | {"reason": "nothing meets the constraints, so no version was registered"}
+    aliases = [store.CANDIDATE] + ([store.CHAMPION] if outcome["champion"] else [])
+    return content | {
+        "name": plan["name"],
+        "version": outcome["version"],
+        "uri": f"models:/{plan['name']}/{outcome['version']}",
+        "alias": store.CANDIDATE,
+        "aliases": aliases,
+        "variant": plan["version_tags"]["variant"],
+        "engine": plan["version_tags"]["engine"],
+        "tags": plan["version_tags"],
+        "libraries": plan["graph"]["libraries"],
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

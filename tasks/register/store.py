@@ -1,0 +1,161 @@
+"""MLflow's store: where it is, opened without telemetry, and asked without importing MLflow."""
+
+import logging
+import os
+import sqlite3
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.core.home import home, subfolder
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",  # MLflow 3.17 knows only this spelling; "1" leaves its telemetry on
+    "GIT_PYTHON_REFRESH": "quiet",  # else a warning where there is no git
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+GRAPH_TAG = "graph_digest"
+PARAMS_TAG = "params_digest"
+CANDIDATE, CHAMPION = "candidate", "champion"
+
+
+def tracking_uri() -> str:
+    """Return the URI of the store: `MLFLOW_TRACKING_URI`, else SQLite in Temper's home."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def artifact_location(workload: str) -> str | None:
+    """Return where a workload's files go; None where a store from the environment decides."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    return (subfolder("mlartifacts") / urllib.parse.quote(workload, safe="")).as_uri()
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[Any]:
+    """Give an `MlflowClient` of the store at a URI; files it makes are private to the user.
+
+    A new SQLite store costs 1.6 s of migrations, an open one 10 ms, the imports 2 to 3 s: so it is
+    done in a child process, once a registration.
+    """
+    before, mask = dict(os.environ), os.umask(0o077)
+    os.environ.update(QUIET)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SQLAlchemy's deprecations, as MLflow uses it
+            import mlflow
+
+            logging.getLogger("mlflow").setLevel(logging.ERROR)
+            logging.getLogger("alembic").setLevel(logging.ERROR)
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+            yield mlflow.MlflowClient()
+    finally:
+        os.umask(mask)
+        changed = [name for name, value in os.environ.items() if before.get(name) != value]
+        for name in changed:  # MLflow writes the URIs that it is given into the environment
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
+
+
+def versions(client: Any, name: str) -> list[Any]:
+    """Return the registered versions of a model, oldest first; none where the model is unknown."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return sorted(found, key=lambda v: int(v.version))
+
+
+def same(client: Any, name: str, graph_digest: str, params_digest: str) -> Any | None:
+    """Return the version that holds this graph made by these params, or None."""
+    for version in reversed(versions(client, name)):
+        tags = version.tags
+        if (tags.get(GRAPH_TAG), tags.get(PARAMS_TAG)) == (graph_digest, params_digest):
+            return version
+    return None
+
+
+def alias(client: Any, name: str, which: str) -> int | None:
+    """Return the version number that an alias points to, or None."""
+    aliases = client.get_registered_model(name).aliases
+    return int(aliases[which]) if which in aliases else None
+
+
+def state(version: dict[str, Any], uri: str | None = None) -> str:
+    """Return what the store says of a version.json: `ok`, `moved` (it is not the candidate) or
+    `missing`.
+
+    SQLite is read as it lies, in about a millisecond; another store is asked through MLflow.
+    """
+    uri = uri or tracking_uri()
+    runs = [run["identity"] for run in version["runs"]]
+    name, number = version.get("name"), version.get("version")
+    if uri.startswith("sqlite:///"):
+        path = Path(uri.removeprefix("sqlite:///"))
+        return _read_sqlite(path, name, number, version, runs) if path.is_file() else "missing"
+    with opened(uri) as client:
+        return _ask(client, name, number, version, runs)
+
+
+def _read_sqlite(
+    path: Path, name: str | None, number: int | None, version: dict, runs: list[str]
+) -> str:
+    address = f"file:{urllib.parse.quote(str(path))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=10)) as database:
+            for identity in runs:
+                if not database.execute(
+                    "SELECT 1 FROM tags JOIN runs USING (run_uuid) WHERE key = 'temper.identity' "
+                    "AND value = ? AND lifecycle_stage = 'active' AND status = 'FINISHED'",
+                    (identity,),
+                ).fetchone():
+                    return "missing"
+            if number is None:
+                return "ok"
+            row = database.execute(
+                "SELECT storage_location FROM model_versions JOIN model_version_tags "
+                "USING (workspace, name, version) WHERE name = ? AND version = ? "
+                "AND status = 'READY' AND current_stage != 'Deleted_Internal' AND key = ? AND "
+                "value = ?",
+                (name, number, GRAPH_TAG, version["tags"][GRAPH_TAG]),
+            ).fetchone()
+            if row is None or not graph_there(row[0]):
+                return "missing"
+            at = database.execute(
+                "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?",
+                (name, CANDIDATE),
+            ).fetchone()
+            return "ok" if at and at[0] == number else "moved"
+    except sqlite3.Error:  # no such table, not a database: nothing is registered there
+        return "missing"
+
+
+def graph_there(location: str | None) -> bool:
+    """Return whether the graph of a version is where the store says (on this machine's disk)."""
+    if not location or not location.startswith("file:"):
+        return bool(location)  # a bucket: not asked on every run
+    folder = urllib.request.url2pathname(urllib.parse.urlsplit(location).path)
+    return (Path(folder) / "model.onnx").is_file()
+
+
+def _ask(client: Any, name: str | None, number: int | None, version: dict, runs: list[str]) -> str:
+    experiment = client.get_experiment_by_name(version["workload"])
+    if experiment is None:
+        return "missing"
+    for identity in runs:
+        if not client.search_runs(
+            [experiment.experiment_id], f"tags.`temper.identity` = '{identity}'", max_results=1
+        ):
+            return "missing"
+    if number is None:
+        return "ok"
+    found = same(client, str(name), version["tags"][GRAPH_TAG], version["tags"][PARAMS_TAG])
+    if found is None or int(found.version) != number:
+        return "missing"
+    return "ok" if alias(client, str(name), CANDIDATE) == number else "moved"
