@@ -15,8 +15,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "random_forest": {"trees": 12, "max_leaves": 40},
     "xg_boost": {"rounds": 25, "max_depth": 3, "learning_rate": 0.3},
     "light_gbm": {"rounds": 25, "num_leaves": 8, "learning_rate": 0.3},
-    "mlp": {"epochs": 6, "width": 32},
-    "convnet": {"epochs": 2, "width": 8},
+    "mlp": {"epochs": 25, "width": 32, "batch_size": 32, "learning_rate": 0.01},
+    "convnet": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.02},
 }
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 

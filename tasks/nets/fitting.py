@@ -1,0 +1,286 @@
+"""The loop that fits a network: schedule, early stopping, mixed precision on a GPU, checkpoints.
+
+A fit that was killed and goes on from its checkpoint ends with the same bits as one that was not.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.core import progress
+from tasks.core.fitting import FitContext
+
+CHECKPOINT_EVERY_S = 1.0
+EVALUATION_ROWS = 4096  # at once
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, how fast, in what steps."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    warm_up: float = 0.1
+    label_smoothing: float = 0.0
+
+
+@dataclass
+class History:
+    """Loss (and accuracy) by epoch, and the epoch (from 1) whose weights the network has now."""
+
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+
+
+@contextmanager
+def reproducible(seed: int, threads: int, device: str = "cpu") -> Iterator[None]:
+    """Make torch deterministic on its own seed and thread count; all is as before afterwards."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
+    before = (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads())
+    benchmark = torch.backends.cudnn.benchmark
+    with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0])
+            torch.backends.cudnn.benchmark = benchmark
+            torch.set_num_threads(before[1])
+
+
+def fit(
+    network: Any,
+    train: tuple[np.ndarray, np.ndarray],
+    stop: tuple[np.ndarray, np.ndarray],
+    settings: Settings,
+    context: FitContext,
+    augment: Callable[[Any, Any], Any] | None = None,
+) -> History:
+    """Fit the network in place, and leave it with the weights of the best epoch.
+
+    Call it inside `reproducible`. AdamW (arXiv 1711.05101), linear warm-up then a cosine to 0.
+
+    Args:
+        network: a torch.nn.Module: (n, feature) -> (n, output) logits, or standardised values.
+        train, stop: X (n, feature) float32 and y: (n,) int64 classes, or (n, output) float32. The
+            best epoch is that of the least loss on `stop`; the last one where `stop` has no rows.
+        settings: how long, how fast.
+        context: seed, device, and the folder of the checkpoint.
+        augment: (X of a batch, torch.Generator) -> X.
+    """
+    import torch
+
+    device = torch.device(context.device)
+    network.to(device)
+    tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (*train, *stop)]
+    X, y, X_stop, y_stop = tensors
+    steps = math.ceil(len(X) / settings.batch_size)
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    run = _Run(network, optimizer, _precision(device), torch.Generator().manual_seed(context.seed))
+    if context.checkpoint:
+        run.restore(context.checkpoint)
+    saved = time.monotonic()
+    while run.epoch < settings.epochs and run.epoch - run.history.best_epoch < settings.patience:
+        train_loss = _epoch(run, X, y, settings, steps, augment)
+        run.epoch += 1
+        run.record("train loss", train_loss)
+        loss = train_loss
+        if len(X_stop):
+            loss, accuracy = _evaluate(network, X_stop, y_stop)
+            run.record("stop loss", loss)
+            if accuracy is not None:
+                run.record("stop accuracy", accuracy)
+        if loss < run.history.best_loss or not len(X_stop):
+            run.keep(loss)
+        if context.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY_S:
+            run.save(context.checkpoint)
+            saved = time.monotonic()
+        progress.report(
+            run.epoch / settings.epochs, f"epoch {run.epoch} of {settings.epochs}, loss {loss:.4f}"
+        )
+    network.load_state_dict(run.best)
+    network.eval().to("cpu")
+    return run.history
+
+
+def rate(step: int, steps: int, warm_up: float) -> float:
+    """Return the learning rate's factor at a step: a linear rise, then half a cosine to 0."""
+    rise = max(1, round(steps * warm_up))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def loss_of(outputs: Any, y: Any, label_smoothing: float = 0.0) -> Any:
+    """Return the mean cross-entropy of logits, or the mean squared error of values."""
+    from torch.nn import functional
+
+    if y.dtype.is_floating_point:
+        return functional.mse_loss(outputs.float(), y)
+    return functional.cross_entropy(outputs.float(), y, label_smoothing=label_smoothing)
+
+
+def outputs_of(network: Any, X: np.ndarray) -> np.ndarray:
+    """Return the network's outputs in evaluation mode, (n, output) float64."""
+    import torch
+
+    network.eval()
+    rows = torch.from_numpy(np.ascontiguousarray(X, np.float32))
+    with torch.inference_mode():
+        parts = [network(part) for part in rows.split(EVALUATION_ROWS)]
+    return torch.cat(parts).double().numpy()
+
+
+def _epoch(
+    run: "_Run", X: Any, y: Any, settings: Settings, steps: int, augment: Callable | None
+) -> float:
+    import torch
+
+    run.network.train()
+    order = torch.randperm(len(X), generator=run.generator).to(X.device)
+    total = torch.zeros((), device=X.device)
+    for step in range(steps):
+        rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
+        if len(rows) == 1 and steps > 1:  # batch normalisation needs two
+            continue
+        factor = rate(run.epoch * steps + step, settings.epochs * steps, settings.warm_up)
+        run.optimizer.param_groups[0]["lr"] = settings.learning_rate * factor
+        batch = X[rows]
+        if augment:
+            batch = augment(batch, run.generator)
+        with run.precision.autocast():
+            outputs = run.network(batch)
+        loss = loss_of(outputs, y[rows], settings.label_smoothing)
+        run.optimizer.zero_grad(set_to_none=True)
+        run.precision.scaler.scale(loss).backward()
+        run.precision.scaler.step(run.optimizer)
+        run.precision.scaler.update()
+        total += loss.detach() * len(rows)
+    return float(total / len(X))
+
+
+def _evaluate(network: Any, X: Any, y: Any) -> tuple[float, float | None]:
+    import torch
+
+    network.eval()
+    with torch.inference_mode():
+        outputs = torch.cat([network(part) for part in X.split(EVALUATION_ROWS)])
+        loss = float(loss_of(outputs, y))
+        if y.dtype.is_floating_point:
+            return loss, None
+        return loss, float((outputs.argmax(1) == y).float().mean())
+
+
+@dataclass(frozen=True)
+class _Precision:
+    """Mixed precision on a GPU: bfloat16, or float16 with a loss scaler where there is none."""
+
+    autocast: Callable[[], Any]
+    scaler: Any
+
+
+def _precision(device: Any) -> _Precision:
+    import torch
+
+    on = device.type == "cuda"
+    half = torch.bfloat16 if on and torch.cuda.is_bf16_supported() else torch.float16
+    scaler = torch.amp.GradScaler(device.type, enabled=on and half == torch.float16)
+    return _Precision(lambda: torch.autocast(device.type, half, enabled=on), scaler)
+
+
+class _Run:
+    """The state of a fit, which a checkpoint holds whole."""
+
+    def __init__(self, network: Any, optimizer: Any, precision: _Precision, generator: Any) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.precision = precision
+        self.generator = generator
+        self.epoch = 0
+        self.history = History()
+        self.best: dict[str, Any] = {}
+
+    def record(self, name: str, value: float) -> None:
+        self.history.curves.setdefault(name, []).append(value)
+
+    def keep(self, loss: float) -> None:
+        self.history.best_epoch, self.history.best_loss = self.epoch, loss
+        self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        import torch
+        from safetensors.torch import save_file
+
+        tensors = {f"network {k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"best {k}": v for k, v in self.best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer {number} {k}": v for k, v in state.items()}
+        tensors["generator"] = self.generator.get_state()
+        tensors["global generator"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["cuda generator"] = torch.cuda.get_rng_state()
+        facts = {
+            "epoch": self.epoch,
+            "curves": self.history.curves,
+            "best_epoch": self.history.best_epoch,
+            "best_loss": self.history.best_loss,
+            "scaler": self.precision.scaler.state_dict(),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"checkpoint.{os.getpid()}.tmp"
+        contiguous = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
+        os.replace(temporary, folder / "checkpoint.safetensors")
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the folder's checkpoint, where there is one."""
+        import torch
+        from safetensors import safe_open
+
+        path = folder / "checkpoint.safetensors"
+        if not path.exists():
+            return
+        groups: dict[str, dict[str, Any]] = {}
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            for key in file.keys():  # noqa: SIM118 - not a dict
+                group, _, name = key.partition(" ")
+                groups.setdefault(group, {})[name] = file.get_tensor(key)
+        self.network.load_state_dict(groups["network"])
+        self.best = groups["best"]
+        state: dict[int, dict[str, Any]] = {}
+        for key, tensor in groups["optimizer"].items():
+            number, name = key.split(" ", 1)
+            state.setdefault(int(number), {})[name] = tensor
+        whole = self.optimizer.state_dict() | {"state": state}
+        self.optimizer.load_state_dict(whole)
+        self.generator.set_state(groups["generator"][""])
+        torch.set_rng_state(groups["global"]["generator"])
+        if "cuda" in groups:
+            torch.cuda.set_rng_state(groups["cuda"]["generator"])
+        self.precision.scaler.load_state_dict(facts["scaler"])
+        self.epoch = facts["epoch"]
+        self.history = History(facts["curves"], facts["best_epoch"], facts["best_loss"])

@@ -1,0 +1,145 @@
+"""What the network plugins share: a fitted network with its target's scale, saved and loaded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.core.errors import EngineUnavailable
+from tasks.core.fitting import FitContext, FitData
+from tasks.nets import export, fitting
+from tasks.train import arrays, gpu
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fitted torch.nn.Sequential, and what its outputs mean.
+
+    offset, scale: mean and spread of the target it was fitted on; build: what `rebuild` needs to
+    make the empty network again; shares: (feature,) importances.
+    """
+
+    task: str
+    module: Any
+    features: int
+    offset: float
+    scale: float
+    build: dict[str, Any]
+    curves: dict[str, list[float]]
+    shares: np.ndarray
+    facts: dict[str, Any]
+
+
+def fit(
+    data: FitData,
+    context: FitContext,
+    settings: fitting.Settings,
+    make: Callable[[], Any],
+    build: dict[str, Any],
+    augment: Callable[[Any, Any], Any] | None = None,
+) -> Network:
+    """Return the fitted network that `make` builds.
+
+    Raises:
+        EngineUnavailable: the device is `cuda`, and this torch has none.
+    """
+    if context.device == "cuda" and (reason := gpu_missing()):
+        raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
+    offset, scale = 0.0, 1.0
+    targets = (data.y, data.y_stop)
+    if data.task == "regression":
+        offset, scale = float(data.y.mean()), float(data.y.std()) or 1.0
+        targets = tuple(((y - offset) / scale).astype(np.float32)[:, None] for y in targets)
+    with fitting.reproducible(context.seed, context.threads, context.device):
+        module = make()
+        history = fitting.fit(
+            module,
+            (data.X, targets[0]),
+            (data.X_stop, targets[1]),
+            settings,
+            context,
+            augment,
+        )
+        shares = _shares(module, data.X_stop if len(data.X_stop) else data.X[:512])
+    weights = sum(p.numel() for p in module.parameters())
+    facts = {
+        "estimator": f"torch on {context.device}",
+        "best_round": history.best_epoch,
+        "rounds_run": len(history.curves["train loss"]),
+        "weights": weights,
+    }
+    return Network(
+        data.task, module, data.X.shape[1], offset, scale, build, history.curves, shares, facts
+    )
+
+
+def _shares(module: Any, X: np.ndarray) -> np.ndarray:
+    """Return mean |d output / d feature| x the feature's spread, as shares; (feature,)."""
+    import torch
+
+    rows = torch.from_numpy(np.ascontiguousarray(X)).requires_grad_(True)
+    outputs = module(rows)
+    steepness = torch.zeros(X.shape[1], dtype=torch.float64)
+    for k in range(outputs.shape[1]):
+        [gradient] = torch.autograd.grad(outputs[:, k].sum(), rows, retain_graph=True)
+        steepness += gradient.abs().double().mean(0)
+    sizes = steepness.numpy() * X.std(0, dtype=np.float64)
+    return sizes / sizes.sum() if sizes.sum() > 0 else np.full(len(sizes), 1 / len(sizes))
+
+
+def gpu_missing() -> str | None:
+    """Return None where torch can use the GPU, else what to do about it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    return f"torch {torch.__version__} finds no CUDA device; {gpu.INSTALL}"
+
+
+def predict(model: Network, X: np.ndarray) -> np.ndarray:
+    """Return (n,) values or (n, k) probabilities, float64."""
+    outputs = fitting.outputs_of(model.module, X)
+    if model.task == "regression":
+        return outputs[:, 0] * model.scale + model.offset
+    powers = np.exp(outputs - outputs.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def save(model: Network, folder: Path) -> None:
+    """Write `model.safetensors` and `model.json`."""
+    state = {f"network.{k}": v.numpy() for k, v in model.module.state_dict().items()}
+    facts = {
+        name: getattr(model, name)
+        for name in ("task", "features", "offset", "scale", "build", "curves", "facts")
+    }
+    arrays.save(folder, {**state, "shares": model.shares}, facts)
+
+
+def load(folder: Path, rebuild: Callable[..., Any]) -> Network:
+    """Return the saved model; `rebuild(**build)` makes the empty network."""
+    import torch
+
+    numbers, facts = arrays.load(folder)
+    shares = numbers.pop("shares")
+    module = rebuild(**facts["build"])
+    state = {k.removeprefix("network."): torch.from_numpy(v) for k, v in numbers.items()}
+    module.load_state_dict(state)
+    module.eval()
+    return Network(module=module, shares=shares, **facts)
+
+
+def to_onnx(model: Network) -> Any:
+    """Return the network with its softmax, or with its output in the target's own unit."""
+    return export.to_onnx(model.module, model.features, model.task, model.offset, model.scale)
+
+
+def torch_module(model: Network) -> Any:
+    """Return a torch.nn.Module from X to what `to_onnx`'s graph gives, in evaluation mode."""
+    from torch import nn
+
+    from tasks.nets.layers import Scale
+
+    last = nn.Softmax(1) if model.task == "classification" else Scale(model.scale, model.offset)
+    return nn.Sequential(model.module, last).eval()
