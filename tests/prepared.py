@@ -1,4 +1,4 @@
-"""Real `features/prepared` folders for tests, made by the code itself of bundled or made-up data."""
+"""Real `features/prepared` folders for tests, made by the code of bundled or made-up rows."""
 
 from pathlib import Path
 from typing import Literal
@@ -73,8 +73,7 @@ def prepared(
 ) -> Prepared:
     """Write `features/prepared` of a table into a folder and return it opened."""
     folder.mkdir(parents=True, exist_ok=True)
-    params = params or Params()
-    prepare(frame, spec, params, params.plugins(), seed, folder)
+    prepare(frame, spec, params or Params(), seed, folder)
     return Prepared(folder)
 
 

@@ -11,17 +11,19 @@ class Split(PluginParams):
     """Which plugin makes the parts."""
 
     name: str = Field(
-        "auto",
+        default="auto",
         description="auto: `given` with a column of role split, `by_time` with one of role time, "
         "`by_group` with one of role group, `stratified` for classification, else `at_random`",
     )
-    params: dict[str, Any] = Field({}, description="the plugin's own; `test_share` for most")
+    params: dict[str, Any] = Field(
+        default={}, description="the plugin's own; `test_share` for most"
+    )
 
 
 class Params(PluginParams):
     """Of `features`. A column of role `split` decides over `split`."""
 
-    split: Split = Field(default_factory=Split)
+    split: Split = Split()
     stop_share: float = Field(
         0.1, gt=0, le=0.5, description="share of the training rows kept for early stopping"
     )

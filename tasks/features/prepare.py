@@ -11,21 +11,21 @@ from tasks.core.errors import DataError
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
 from tasks.core.schema import ROW, Columns, Table, by_role, save_columns
+from tasks.core.stopping import stop_mask
 from tasks.features.params import Params
-from tasks.features.splitting import checked, chosen, stop_mask
+from tasks.features.splitting import checked, chosen
 
 Parts = dict[str, np.ndarray]
 
 
-def prepare(
-    frame: pl.DataFrame, spec: Table, params: Params, plugins: list[Plugin], seed: int, out: Path
-) -> None:
+def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Path) -> None:
     """Write the files of `features/prepared`; `spec.columns` are all columns of `frame`, resolved.
 
     Raises:
         DataError: the target or the split cannot be used, or no feature column is left.
     """
     _check_target(frame, spec)
+    plugins = params.plugins()
     split = chosen(plugins, spec)
     module, split_params = split.module, split.typed
     parts = module.parts(frame, spec, split_params, seed)
@@ -53,7 +53,7 @@ def prepare(
         },
     )
 
-    kept = _kept(spec, meta, split_params)
+    kept = _kept(spec, meta, split)
     for part, table in tables.items():
         table.select(kept).write_parquet(out / f"{part}.parquet")
         np.save(out / f"X_{part}.npy", preparation.transform(table, state))
@@ -82,17 +82,12 @@ def candidates(spec: Table, params: Params) -> Columns:
     }
 
 
-def _kept(spec: Table, meta: Meta, split_params: object) -> list[str]:
-    """Return the columns of the part's tables: what the graph, the split and resamples read."""
-    named = [getattr(split_params, side, None) for side in ("latitude", "longitude")]
-    roles = [n for role in ("group", "time") for n in by_role(spec.columns, role)]
-    usual = {"latitude", "lat", "longitude", "lon", "lng", "long"}
-    places = (
-        [n for n in spec.columns if n.lower() in usual]
-        if named != [None, None] or hasattr(split_params, "latitude")
-        else []
-    )
-    wanted = {*(i.name for i in meta.inputs), spec.target, *roles, *places, *filter(None, named)}
+def _kept(spec: Table, meta: Meta, split: Plugin) -> list[str]:
+    """Return the columns of the parts' tables: what the graph, the split and resamples read."""
+    reads = getattr(split.module, "reads", None)  # columns beside those of its roles
+    wanted = {i.name for i in meta.inputs} | {spec.target}
+    wanted |= {name for role in ("group", "time") for name in by_role(spec.columns, role)}
+    wanted |= set(reads(list(spec.columns), split.typed)) if reads else set()
     return [ROW, *(name for name in spec.columns if name in wanted)]
 
 

@@ -6,17 +6,18 @@ from prefect import task
 from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
-from tasks.core.plugins import Plugin
 from tasks.core.schema import Table, load_columns
 from tasks.features.params import Params
 from tasks.features.prepare import prepare
 
 
-@task(name="features", task_run_name="features", **cached("polars", "numpy", "onnx"))
-def features(
-    table: Artifact, spec: Table, params: Params, plugins: list[Plugin], seed: int
-) -> Artifact:
-    """Return `features/prepared`; `plugins` are `params.plugins()`: the cache key holds their code.
+@task(
+    name="features",
+    task_run_name="features",
+    **cached("numpy", "onnx", "polars", plugins=("recipe", "split")),  # auto may choose any split
+)
+def features(table: Artifact, spec: Table, params: Params, seed: int) -> Artifact:
+    """Return `features/prepared` of a clean table.
 
     Raises:
         DataError: the target or the split cannot be used, or no feature column is left.
@@ -24,5 +25,5 @@ def features(
     frame = pl.read_parquet(table.file("table.parquet"))
     resolved = spec.model_copy(update={"columns": load_columns(table.path)})
     with store.writing() as out:
-        prepare(frame, resolved, params, plugins, seed, out)
+        prepare(frame, resolved, params, seed, out)
         return store.put("features/prepared", out)

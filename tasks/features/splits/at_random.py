@@ -1,4 +1,4 @@
-"""Rows at random. Not for rows that belong together (`by_group`) or follow each other (`by_time`)."""
+"""Rows at random; not where rows belong together (`by_group`) or follow each other (`by_time`)."""
 
 import numpy as np
 import polars as pl

@@ -34,10 +34,10 @@ def parts(frame: pl.DataFrame, spec: Table, params: Params, seed: int) -> dict[s
 def resamples(
     frame: pl.DataFrame, spec: Table, params: Params, count: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return up to `count` pairs (training rows, test rows): a rolling origin, all before it trains.
+    """Return up to `count` pairs (training rows, test rows): a rolling origin, all before trains.
 
-    Tashman 2000, "Out-of-sample tests of forecasting accuracy". Test windows follow each other and do
-    not overlap; fewer pairs come where there are too few distinct times.
+    Tashman 2000, "Out-of-sample tests of forecasting accuracy". Test windows follow each other and
+    do not overlap; fewer pairs come where there are too few distinct times.
     """
     order, times = _order(frame, spec)
     shares = np.linspace(params.first_share, 1, count + 1)[:-1]

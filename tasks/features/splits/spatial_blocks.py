@@ -52,12 +52,12 @@ def stop(frame: pl.DataFrame, spec: Table, params: Params, share: float, seed: i
 
 def note(frame: pl.DataFrame, spec: Table, params: Params) -> str:
     """Return the split in words."""
-    names = " and ".join(coordinates(frame.columns, params))
+    names = " and ".join(reads(frame.columns, params))
     count = int(_keys(frame, params).max()) + 1
     return f"whole blocks of {names} ({count} with rows), about {params.test_share:.0%} for test"
 
 
-def coordinates(columns: list[str], params: Params) -> tuple[str, str]:
+def reads(columns: list[str], params: Params) -> tuple[str, str]:
     """Return the names of the latitude and longitude columns.
 
     Raises:
@@ -86,7 +86,7 @@ def coordinates(columns: list[str], params: Params) -> tuple[str, str]:
 
 def _keys(frame: pl.DataFrame, params: Params) -> np.ndarray:
     cells = []
-    for name in coordinates(frame.columns, params):
+    for name in reads(frame.columns, params):
         column = frame[name].cast(pl.Float64)
         low, high = column.min(), column.max()
         width = ((high - low) / params.blocks) or 1.0  # type: ignore[operator]

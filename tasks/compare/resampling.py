@@ -1,0 +1,128 @@
+"""Fits a model on resamples of the training part and scores it; runs in a child process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.core import preparation, progress, scoring
+from tasks.core.errors import DataError
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import Plugin
+from tasks.core.prepared import Meta, Prepared
+from tasks.core.schema import Columns, Table, load_columns
+from tasks.core.stopping import stop_mask
+
+
+def resample_scores(
+    folder: Path, model: Plugin, count: int, total: int, seed: int, threads: int, device: str
+) -> dict[str, Any]:
+    """Return the content of `scores.json`: every metric on each of the first `count` resamples.
+
+    Preparation, early stopping and fit see the training rows of the resample only. The resamples
+    are `total` of the part `train`, the same for all models. One whose training rows hold a single
+    class is left out, for every model alike.
+
+    Raises:
+        DataError: fewer than two resamples can be had.
+    """
+    prepared = Prepared(Path(folder))
+    meta, frame, y = prepared.meta, prepared.table("train"), prepared.y("train")
+    columns = load_columns(prepared.folder)
+    choices = json.loads((prepared.folder / "choices.json").read_text())
+    recipes = [Plugin(**recipe) for recipe in choices["recipes"]]
+    spec = Table(task=meta.task, target=meta.target, columns=columns, extra_columns="ignore")
+    split = Plugin(kind="split", name=meta.split["name"], params=meta.split["params"])
+    pairs = split.module.resamples(frame, spec, split.typed, total, seed)
+    candidates: Columns = {i.name: columns[i.name] for i in meta.inputs}
+
+    scores: dict[str, list[float | None]] = {name: [] for name in scoring.metrics(meta.task)}
+    used, sizes, skipped = [], [], []
+    for index, (train, test) in enumerate(pairs[:count]):
+        progress.report(index / min(count, len(pairs)), f"resample {index + 1} of {count}")
+        if meta.task == "classification" and len(np.unique(y[train])) < 2:
+            skipped.append({"resample": index, "reason": "its training rows hold a single class"})
+            continue
+        rows = frame[train]
+        stop = stop_mask(split, rows, spec, choices["stop_share"], seed + index)
+        try:
+            state = preparation.fit(rows, candidates, recipes)
+        except DataError as error:
+            skipped.append({"resample": index, "reason": str(error)})
+            continue
+        X = preparation.transform(rows, state)
+        data = fit_data(X, y[train], stop, meta, state)
+        context = FitContext(seed=seed + index, threads=threads, device=device)
+        predicted = fitted_predict(model, data, context, preparation.transform(frame[test], state))
+        for name, value in scoring.scores(meta.task, y[test], predicted).items():
+            scores[name].append(value)
+        used.append(index)
+        sizes.append((len(train), len(test)))
+    if len(used) < 2:
+        reasons = "; ".join(s["reason"] for s in skipped)
+        raise DataError(
+            f"{model.name}: only {len(used)} of {len(pairs)} resamples of the training part can be "
+            f"used ({len(frame)} rows, split {split.name}). {reasons} Get more rows, or choose "
+            "another split (features.split.name)."
+        )
+    return {
+        "scores": scores,
+        "resamples": used,
+        "skipped": skipped,
+        "n_train": float(np.mean([size[0] for size in sizes])),
+        "n_test": float(np.mean([size[1] for size in sizes])),
+        "repeats": len(used),
+        "split": split.name,
+    }
+
+
+def fit_data(
+    X: np.ndarray, y: np.ndarray, stop: np.ndarray, meta: Meta, state: dict[str, Any]
+) -> FitData:
+    """Return what a model is fitted on: rows outside `stop`, and the rows of `stop`."""
+    return FitData(
+        X=X[~stop],
+        y=y[~stop],
+        X_stop=X[stop],
+        y_stop=y[stop],
+        task=meta.task,
+        n_classes=len(meta.classes or ()),
+        image_shape=meta.image_shape,
+        feature_names=preparation.feature_names(state),
+    )
+
+
+def fitted_predict(
+    model: Plugin, data: FitData, context: FitContext, X_test: np.ndarray
+) -> np.ndarray:
+    """Return predictions (n,), or probabilities (n, k) of all classes, of a model fitted on `data`.
+
+    Classes without a row to fit on (a rare one, in a split by time or group) are unknown to the
+    model: it is fitted on the others, and gives them probability 0.
+    """
+    module, params = model.module, model.typed
+    if data.task == "regression":
+        return module.predict(module.fit(data, params, context), X_test)
+    known = np.unique(data.y)
+    if len(known) == data.n_classes:
+        return module.predict(module.fit(data, params, context), X_test)
+    place = np.full(data.n_classes, -1)
+    place[known] = np.arange(len(known))
+    usable = place[data.y_stop] >= 0
+    X_stop, y_stop = data.X_stop[usable], place[data.y_stop[usable]]
+    if not len(y_stop):  # a stopping set must not be empty
+        X_stop, y_stop = data.X[:1], place[data.y[:1]]
+    fewer = FitData(
+        X=data.X,
+        y=place[data.y],
+        X_stop=X_stop,
+        y_stop=y_stop,
+        task=data.task,
+        n_classes=len(known),
+        image_shape=data.image_shape,
+        feature_names=data.feature_names,
+    )
+    probabilities = np.zeros((len(X_test), data.n_classes))
+    probabilities[:, known] = module.predict(module.fit(fewer, params, context), X_test)
+    return probabilities
