@@ -1,8 +1,8 @@
 """The Great Expectations suite of a table: two small batches, one result, Data Docs.
 
-Great Expectations works on pandas. It gets a bounded sample of the rows for what is expected of single
-values, and a table of one row, the whole-table figures that Polars computed, for what is expected of
-the whole. So its verdict on the whole is exact, and no big table ever becomes a pandas frame.
+Great Expectations works on pandas. It gets a bounded sample of the rows for what is expected of
+single values, and a table of one row, the figures that Polars computed, for what is expected of the
+whole. So its verdict on the whole is exact, and no big table ever becomes a pandas frame.
 """
 
 import json
@@ -30,10 +30,10 @@ NOT_STABLE = ("batch_id", "meta", "id", "run_id", "exception_info")
 def document(source: Path, out: Path, spec: Table, params: Params) -> None:
     """Write result.json, and `docs/index.html` where docs are asked for, into the folder `out`.
 
-    result.json states the expectations in a fixed order, without times or ids; the bytes of the docs
-    are Great Expectations' own.
+    result.json states the expectations in a fixed order, without times or ids; the bytes of the
+    docs are Great Expectations' own.
     """
-    asked = params.expectations or Expectations()
+    asked = params.expectations or Expectations.model_validate({})
     frame = schema.checked_view(pl.read_parquet(source / "table.parquet"))
     columns = {n: c for n, c in load_columns(source).items() if n in frame.columns}
     found = whole.figures(frame, columns, spec)
@@ -67,7 +67,7 @@ def _run(batches: dict[str, tuple[Any, list]], folder: Path) -> tuple[Any, dict[
     tqdm.set_lock(threading.RLock())  # its own is a semaphore that outlives a child ended by _exit
     folder.mkdir()
     context = gx.get_context(mode="file", project_root_dir=folder)
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = {"globally": False}  # pyright: ignore
     source = context.data_sources.add_pandas("temper")
     results = {}
     for name, (frame, expectations) in batches.items():

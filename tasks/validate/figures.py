@@ -99,7 +99,7 @@ _HINTS = {
     "row_count": "Give more data, or change validate.limits.",
     "classes": "There is nothing to tell apart: is it the right target column?",
     "too_many_classes": "Is this a regression? Set `task`, or raise validate.limits.max_classes.",
-    "class_rows": "Merge the class with another, remove it, or lower validate.limits.min_class_rows.",
+    "class_rows": "Merge or remove the class, or lower validate.limits.min_class_rows.",
     "target_varies": "There is nothing to predict: is it the right target column?",
 }
 

@@ -55,6 +55,8 @@ class Params(PluginParams):
     max_bad_share: float = Field(
         0.02, ge=0, le=1, description="quarantined rows / rows; more stops the run"
     )
-    limits: Limits = Limits()
-    expectations: Expectations | None = Field(Expectations(), description="null: no suite")
+    limits: Limits = Field(default=Limits.model_validate({}))
+    expectations: Expectations | None = Field(
+        default=Expectations.model_validate({}), description="null: no suite"
+    )
     time_limit_s: float = Field(600, gt=0)

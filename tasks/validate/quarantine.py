@@ -1,4 +1,4 @@
-"""Quarantine: every bad cell with its row, value and reason; the rows it belongs to; when it is too many."""
+"""Quarantine: every bad cell with its row, value and reason, and the words when it is too many."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ _NOT_A = {
 def unparsed(path: Path, columns: Columns) -> pl.DataFrame:
     """Return the cells that `ingest` could not read as their column's type, with the reason.
 
-    A column that is ignored makes no row bad. `unparsed.parquet` has row, column and value; where it has
-    `reason` too, that one counts; a line's `value` says what is wrong with it.
+    A column that is ignored makes no row bad. `unparsed.parquet` has row, column and value; where
+    it has `reason` too, that one counts; a line's `value` says what is wrong with it.
     """
     if not path.exists():
         return pl.DataFrame(schema=CELLS)
@@ -85,8 +85,8 @@ def too_many(cells: pl.DataFrame, bad: int, rows: int, limit: float, kept: Path)
     if len(reasons) > 12:
         lines.append(f"  ... and {len(reasons) - 12} more kinds")
     lines.append(
-        f"All of them: {kept}. Correct the data, or what `columns` in params.yaml expects of it, or "
-        "raise validate.max_bad_share to leave these rows out."
+        f"All of them: {kept}. Correct the data, or what `columns` in params.yaml expects of it, "
+        "or raise validate.max_bad_share to leave these rows out."
     )
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from tasks.validate.params import Params
 
 @task(name="validate", task_run_name="validate", **cached("polars", "pandera"))
 def validate(table: Artifact, spec: Table, params: Params) -> tuple[Artifact, Artifact]:
-    """Return the good rows (`validate/rows`) and the report with the quarantine (`validate/report`)."""
+    """Return the good rows (`validate/rows`), and checks and quarantine (`validate/report`)."""
     kept = subfolder("quarantine") / f"{table.digest[:12]}.csv"
     with store.writing() as rows, store.writing() as report:
         child.run(

@@ -1,0 +1,70 @@
+"""What `clean` is told: its steps, in order."""
+
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from tasks.core.plugins import Plugin, PluginParams, names, unknown
+
+KIND = "clean_step"
+DEFAULT = ("types", "text", "duplicates", "range", "outliers", "downcast")
+
+
+def _default() -> list[Plugin]:
+    return [Plugin(kind=KIND, name=name) for name in DEFAULT]
+
+
+class Params(PluginParams):
+    """The section `clean` of a workload."""
+
+    steps: list[Plugin] = Field(
+        default_factory=_default,
+        description="in this order; each a name, or a name with params: `- text: {case: lower}`",
+    )
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        """Return the steps as plugins.
+
+        Raises:
+            ValueError: steps that do not exist, or whose params are wrong; all of them.
+        """
+        if not isinstance(given, list | tuple):
+            raise ValueError(f"expected a list of steps, found {given!r}")
+        steps, problems = [], []
+        for position, item in enumerate(given):
+            try:
+                steps.append(_step(item))
+            except ValueError as error:
+                problems.append(f"[{position}] {error}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return steps
+
+
+def _step(item: Any) -> Plugin:
+    """Return one entry of the list as a plugin, its params checked."""
+    if isinstance(item, Plugin):
+        name, params = item.name, item.params
+    elif isinstance(item, str):
+        name, params = item, {}
+    elif isinstance(item, dict) and item.get("kind") == KIND and "name" in item:
+        name, params = item["name"], item.get("params") or {}
+    elif isinstance(item, dict) and len(item) == 1:
+        name, params = next(iter(item.items()))
+        params = params or {}
+    else:
+        raise ValueError(f"expected a step's name, or `name: {{params}}`, found {item!r}")
+    if name not in names(KIND):
+        raise ValueError(unknown(f"step {name!r}", str(name), names(KIND)))
+    step = Plugin(kind=KIND, name=name, params=params)
+    try:
+        _ = step.typed
+    except ValidationError as error:
+        details = [
+            ".".join(str(part) for part in (name, *problem["loc"])) + f": {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ValueError("; ".join(details)) from None
+    return step
