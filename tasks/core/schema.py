@@ -18,14 +18,16 @@ Task = Literal["regression", "classification"]
 class Column(PluginParams):
     """One column: what is expected of it, and what it is for."""
 
-    type: Type | None = Field(None, description="None: found out from the data")
+    type: Type | None = Field(default=None, description="None: found out from the data")
     role: Role = "feature"
-    required: bool = Field(True, description="False: the table may lack it")
+    required: bool = Field(default=True, description="False: the table may lack it")
     nullable: bool = True
     unique: bool = False
     min: float | None = None
     max: float | None = None
-    values: list[str | int | float | bool] | None = Field(None, description="the only ones allowed")
+    values: list[str | int | float | bool] | None = Field(
+        default=None, description="the only ones allowed"
+    )
     unit: str | None = None
 
 
@@ -34,9 +36,9 @@ class Table(PluginParams):
 
     task: Task
     target: str
-    columns: dict[str, Column] = Field({}, description="empty: found out from the data")
+    columns: dict[str, Column] = Field(default={}, description="empty: found out from the data")
     extra_columns: Literal["error", "ignore"] = Field(
-        "error", description="what a column that `columns` does not list is"
+        default="error", description="what a column that `columns` does not list is"
     )
 
 

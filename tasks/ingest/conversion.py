@@ -1,0 +1,316 @@
+"""Strings to typed columns; what does not parse as its column's type is kept apart, unchanged."""
+
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from tasks.core.schema import Type
+from tasks.ingest.options import ReadOptions
+from tasks.ingest.sniff import MARKS
+
+TEXT_MARKS = ("", "na", "n/a", "nan", "null", "(null)", "<na>", "#n/a", "#na", "?")
+LEADING_ZERO = r"^[+-]?0\d+$"
+LONG = r"^[+-]?\d{19,}$"
+THOUSANDS = r"^[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?$"
+COMMA = r"^[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+SAMPLE = 500
+CATEGORIES = 50
+CATEGORY_SHARE = 0.05
+MOST_CATEGORIES = 1000
+DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
+EITHER = (("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%Y", "%d-%m-%Y"))
+TIMES = ("", " %H:%M", " %H:%M:%S%.f", "T%H:%M", "T%H:%M:%S%.f", " %I:%M:%S %p", " %I:%M %p")
+ZONED = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
+
+
+class Typed(NamedTuple):
+    """A column as typed values, and how that came about."""
+
+    values: pl.Series
+    type: Type
+    missing: dict[str, int]  # each mark taken for missing, and how often
+    unparsed: pl.Series  # bool, (row,): a value is there and is not of the type
+    taken_for: str | None = None  # decimal comma, a date format …
+    note: str | None = None
+
+
+def typed(
+    cells: pl.Series, wanted: Type | None, options: ReadOptions, comma_file: bool, label: bool
+) -> Typed:
+    """Return a column of strings as the type it is taken for, or as the `wanted` one.
+
+    `comma_file`: other columns show that the file writes a decimal comma; `label`: a classification
+    target, whose values are kept as written.
+    """
+    stripped = cells.str.strip_chars()
+    if wanted in ("category", "text"):
+        return _text(cells, stripped, wanted, options)
+    marks = (
+        tuple(m.strip().lower() for m in options.missing) if options.missing is not None else MARKS
+    )
+    values = _present(stripped, marks)
+    count = len(values) - values.null_count()
+    if count == 0:
+        result = pl.Series(cells.name, [None] * len(cells), dtype=DTYPES[wanted or "text"])
+        return Typed(
+            result, wanted or "text", _marks(stripped, marks), _none(cells), note="all missing"
+        )
+    if wanted is None and label:
+        whole = values.cast(pl.Int64, strict=False)
+        if (whole.cast(pl.String) == values).sum() == count:
+            return Typed(whole, "integer", _marks(stripped, marks), _none(cells))
+        return _text(cells, stripped, None, options)
+    note = None
+    if wanted in (None, "boolean"):
+        found = _boolean(values, count, wanted)
+        if found is not None:
+            return _result(found, "boolean", values, stripped, marks)
+    if wanted in (None, "integer", "float"):
+        number, note = _number(values, count, wanted, options, comma_file)
+        if number is not None:
+            found, kind, taken_for = number
+            return _result(found, kind, values, stripped, marks, taken_for, note)
+    if wanted in (None, "datetime"):
+        moment, date_note = _datetime(values, count, wanted, options)
+        if moment is not None:
+            return _result(moment[0], "datetime", values, stripped, marks, moment[1])
+        note = note or date_note
+    return _text(cells, stripped, None, options)._replace(note=note)
+
+
+DTYPES: dict[str, Any] = {
+    "float": pl.Float64,
+    "integer": pl.Int64,
+    "boolean": pl.Boolean,
+    "category": pl.String,
+    "text": pl.String,
+    "datetime": pl.Datetime("us"),
+}
+
+
+def decimal_comma(frame: pl.DataFrame) -> bool:
+    """Return whether some column of strings can only be read as numbers with a decimal comma."""
+    sample = frame.head(SAMPLE)
+    for name in frame.columns:
+        if frame[name].dtype != pl.String:
+            continue
+        values = _present(sample[name].str.strip_chars(), MARKS).drop_nulls()
+        comma = values.str.contains(COMMA)
+        if len(values) and comma.mean() >= 0.9:  # type: ignore[operator]
+            with_comma = values.filter(comma & values.str.contains(",", literal=True))
+            if len(with_comma) and not with_comma.str.contains(THOUSANDS).all():
+                return True
+    return False
+
+
+def category_or_text(values: pl.Series) -> Type:
+    """Return `category` where strings repeat enough to be levels, else `text`."""
+    present = values.drop_nulls()
+    levels = present.n_unique()
+    few = levels <= CATEGORIES or levels <= min(MOST_CATEGORIES, CATEGORY_SHARE * len(present))
+    return "category" if few and (levels < len(present) or levels <= 2) else "text"
+
+
+def _result(
+    found: pl.Series,
+    kind: Type,
+    values: pl.Series,
+    stripped: pl.Series,
+    marks: Any,
+    taken_for: str | None = None,
+    note: str | None = None,
+) -> Typed:
+    unparsed = values.is_not_null() & found.is_null()
+    return Typed(found, kind, _marks(stripped, marks), unparsed, taken_for, note)
+
+
+def _text(
+    cells: pl.Series, stripped: pl.Series, wanted: Type | None, options: ReadOptions
+) -> Typed:
+    marks = (
+        TEXT_MARKS if options.missing is None else tuple(m.strip().lower() for m in options.missing)
+    )
+    present = _present(stripped, marks)
+    values = pl.select(pl.when(present.is_not_null()).then(cells).alias(cells.name)).to_series()
+    kind = wanted or category_or_text(values)
+    return Typed(values, kind, _marks(stripped, marks), _none(cells))
+
+
+def _present(stripped: pl.Series, marks: Any) -> pl.Series:
+    """Return the values with the marks of missing ones (in any case) as null."""
+    short = stripped.str.len_bytes() <= max(map(len, marks), default=0)
+    gone = short & stripped.str.to_lowercase().is_in(list(marks))
+    return pl.select(pl.when(~gone).then(stripped).alias(stripped.name)).to_series()
+
+
+def _marks(stripped: pl.Series, marks: Any) -> dict[str, int]:
+    short = stripped.filter(stripped.str.len_bytes() <= max(map(len, marks), default=0))
+    found = short.filter(short.str.to_lowercase().is_in(list(marks))).value_counts()
+    return dict(sorted(found.iter_rows()))
+
+
+def _none(cells: pl.Series) -> pl.Series:
+    return pl.repeat(False, len(cells), dtype=pl.Boolean, eager=True)
+
+
+def _boolean(values: pl.Series, count: int, wanted: Type | None) -> pl.Series | None:
+    pairs = {"true": True, "false": False, "yes": True, "no": False}
+    if wanted == "boolean":
+        pairs |= {"1": True, "0": False, "t": True, "f": False, "y": True, "n": False}
+        pairs |= {"1.0": True, "0.0": False}
+    elif values.head(SAMPLE).n_unique() > 5:
+        return None
+    found = values.str.to_lowercase().replace_strict(
+        list(pairs), list(pairs.values()), default=None, return_dtype=pl.Boolean
+    )
+    parsed = count - (found.null_count() - values.null_count())
+    return found if parsed == count or wanted == "boolean" else None
+
+
+def _number(
+    values: pl.Series, count: int, wanted: Type | None, options: ReadOptions, comma_file: bool
+) -> tuple[tuple[pl.Series, Type, str | None] | None, str | None]:
+    """Return the values as numbers with their type and what was special, or None and why not."""
+    text, taken_for = values, None
+    if options.thousands:
+        mark = options.thousands
+        grouped = text.str.contains(
+            r"^[+-]?\d{1,3}(" + ("\\" + mark if mark == "." else mark) + r"\d{3})+"
+        )
+        text = pl.select(
+            pl.when(grouped).then(text.str.replace_all(mark, "", literal=True)).otherwise(text)
+        ).to_series()
+        taken_for = f"thousands separators {mark!r} taken out (stated)" if grouped.any() else None
+    dotted = _floats(text)
+    need = 0.0 if wanted else options.type_share * count
+    best, comma = dotted, False
+    if options.decimal == "," or (options.decimal is None and comma_file):
+        with_comma = _floats(_commas(text, strict=True))
+        if options.decimal == "," or _count(with_comma) > _count(dotted):
+            best, comma = with_comma, bool(values.str.contains(",", literal=True).any())
+        elif values.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+$").sum() > 0.5 * count:
+            return None, (
+                "ambiguous: other columns have a decimal comma, here points could be thousands "
+                "separators or decimal marks; state ingest.options.decimal or .thousands"
+            )
+    found = _count(best)
+    if wanted is None and found and found >= need:
+        if values.str.contains(LEADING_ZERO).sum() >= max(0.01 * count, 1):
+            return None, "whole numbers with leading zeros: kept as text"
+        if values.str.contains(LONG).sum() - _fits(values) >= max(0.01 * count, 1):
+            return None, "whole numbers too large for 64 bits: kept as text"
+    if found < need or (wanted is None and found == 0):
+        grouped = int(values.str.contains(THOUSANDS).sum())
+        if found + grouped >= options.type_share * count and grouped:
+            example = values.filter(values.str.contains(THOUSANDS))[0]
+            return None, (
+                f"looks like numbers with thousands separators ({example!r}): kept as text; state "
+                "ingest.options.thousands"
+            )
+        return None, None
+    if comma:
+        taken_for = "decimal comma" + (f"; {taken_for}" if taken_for else "")
+    whole = (
+        _commas(text, strict=False).cast(pl.Int64, strict=False)
+        if comma
+        else text.cast(pl.Int64, strict=False)
+    )
+    if wanted is None:
+        zeros = values.str.contains(LEADING_ZERO)
+        best = _unless(best, zeros)
+        whole = _unless(whole, zeros)
+        long = values.str.contains(LONG) & whole.is_null()
+        best = _unless(best, long)
+    if wanted == "integer":
+        exact = best.cast(pl.Int64, strict=False)
+        same = (exact.cast(pl.Float64) == best) & (best.abs() < 2**53)
+        return (whole.fill_null(_unless(exact, ~same)), "integer", taken_for), None
+    if wanted is None and whole.null_count() == best.null_count():
+        return (whole, "integer", taken_for), None
+    return (best, "float", taken_for), None
+
+
+def _floats(text: pl.Series) -> pl.Series:
+    """Return strings as Float64; what is finite in writing and infinite in 64 bits is null."""
+    values = text.cast(pl.Float64, strict=False)
+    if values.is_infinite().any():
+        values = _unless(values, values.is_infinite() & text.str.contains(r"\d"))
+    return values
+
+
+def _commas(text: pl.Series, strict: bool) -> pl.Series:
+    """Return decimal commas as points; strictly: only of what has no point."""
+    fits = text.str.contains(COMMA) if strict else pl.repeat(True, len(text), eager=True)
+    infinite = text.str.to_lowercase().str.contains(r"^[+-]?(inf|infinity|nan)$")
+    return pl.select(
+        pl.when(fits | infinite).then(text.str.replace(",", ".", literal=True)).alias(text.name)
+    ).to_series()
+
+
+def _count(values: pl.Series) -> int:
+    return len(values) - values.null_count()
+
+
+def _fits(values: pl.Series) -> int:
+    return _count(values.filter(values.str.contains(LONG)).cast(pl.Int64, strict=False))
+
+
+def _unless(values: pl.Series, condition: pl.Series) -> pl.Series:
+    return pl.select(
+        pl.when(~condition.fill_null(False)).then(values).alias(values.name)
+    ).to_series()
+
+
+def _datetime(
+    values: pl.Series, count: int, wanted: Type | None, options: ReadOptions
+) -> tuple[tuple[pl.Series, str] | None, str | None]:
+    sample = values.drop_nulls().head(SAMPLE)
+    need = options.type_share * len(sample) if wanted is None else 1
+    dated = sample.str.contains(r"^.{0,4}\d+[-/. ,]|^[A-Z][a-z]{2,8} \d")
+    if wanted is None and 2 * dated.sum() < len(sample):
+        return None, None
+    best, best_count = None, 0
+    for form in ZONED + tuple(d + t for d in DATES for t in TIMES):
+        parsed = _count(_moments(sample, form))
+        if parsed >= need and parsed > best_count:
+            best, best_count = form, parsed
+        if best_count == len(sample):
+            break
+    note = None
+    if best_count < len(sample):
+        form, note = _either(values, sample, need, options)
+        best = form or best
+    if best is None:
+        return None, note
+    moments = _moments(values, best)
+    if wanted is None and _count(moments) < options.type_share * count:
+        return None, note
+    return (moments, best + (", turned to UTC" if best in ZONED else "")), None
+
+
+def _either(
+    values: pl.Series, sample: pl.Series, need: float, options: ReadOptions
+) -> tuple[str | None, str | None]:
+    """Return the format of dates like 4/12/2016 whose order the values (or params) decide."""
+    for pair in EITHER:
+        for time in TIMES:
+            month, day = (_count(_moments(sample, f"{form}{time}")) for form in pair)
+            if max(month, day) < max(need, 1):
+                continue
+            if options.day_first is not None:
+                return pair[int(options.day_first)] + time, None
+            month, day = (_count(_moments(values, f"{form}{time}")) for form in pair)
+            if month != day:
+                return pair[int(day > month)] + time, None
+            return None, (
+                f"dates like {sample[0]!r} could begin with the day or the month: kept as text; "
+                "state ingest.options.day_first"
+            )
+    return None, None
+
+
+def _moments(values: pl.Series, form: str) -> pl.Series:
+    found = values.str.to_datetime(form, time_unit="us", strict=False)
+    if form in ZONED:
+        found = found.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return found
