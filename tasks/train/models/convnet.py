@@ -32,7 +32,7 @@ class Params(PluginParams):
     shift: float = Field(1.0, ge=0, description="largest shift of a training image, in pixels")
     turn: float = Field(10.0, ge=0, le=180, description="largest turn, in degrees")
     zoom: float = Field(0.1, ge=0, lt=1, description="largest change of size, as a share")
-    epochs: int = Field(20, ge=1, le=5000, description="passes over the images, at most")
+    epochs: int = Field(15, ge=1, le=5000, description="passes over the images, at most")
     batch_size: int = Field(64, ge=2, description="images of a step")
     learning_rate: float = Field(4e-3, gt=0, description="at its highest, after the warm-up")
     weight_decay: float = Field(5e-2, ge=0, description="of AdamW")
