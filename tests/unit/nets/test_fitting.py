@@ -63,8 +63,7 @@ def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); import numpy as np\n"
         "from pathlib import Path\n"
-        "from tasks.core.errors import ParamsError
-from tasks.core.fitting import FitContext, FitData\n"
+        "from tasks.core.fitting import FitContext, FitData\n"
         "from tasks.nets import fitting; from tasks.train.models import mlp\n"
         "fitting.CHECKPOINT_EVERY_S = 0.0\n"
         "X = np.random.default_rng(0).normal(size=(300, 5)).astype('float32')\n"
