@@ -1,0 +1,89 @@
+"""Parameters of `benchmark`: engines, batch sizes, and how many samples a figure rests on."""
+
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from tasks.core.plugins import Plugin, PluginParams, names, plugin, unknown
+
+Entry = str | dict[str, dict[str, Any]]  # `open_vino`, or `{open_vino: {precision: bf16}}`
+
+
+class Params(PluginParams):
+    """The protocol of the measurement."""
+
+    engines: list[Entry] = Field(
+        [
+            "native",
+            "torch_eager",
+            "onnx_runtime",
+            "onnx_runtime_cuda",
+            "onnx_runtime_tensorrt",
+            "open_vino",
+            "tensor_rt",
+        ],
+        min_length=1,
+        description="each runs every variant that it can; what it cannot, the table says why",
+    )
+    batch_sizes: list[int] = Field([1, 64], min_length=1, description="rows a call")
+    samples: int = Field(1000, ge=20, description="calls timed at the smallest batch size")
+    samples_more: int = Field(200, ge=20, description="calls timed at each larger batch size")
+    rounds: int = Field(20, ge=10, description="interleaved; each times every variant, shuffled")
+    warm_up: int = Field(20, ge=20, description="calls before the first timed one")
+    threads: int = Field(1, ge=1, description="of every engine")
+    time_budget_s: float = Field(
+        16, gt=0, description="for all timed calls; slow variants get fewer samples to fit it"
+    )
+    drift_limit: float = Field(
+        0.1, gt=0, description="of the fp32 p50 between the halves; above, it is measured again"
+    )
+    repeats: int = Field(1, ge=0, le=5, description="how often it is measured again at most")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+    time_limit_s: float = Field(900, gt=0, description="for the whole benchmark")
+
+    @field_validator("engines")
+    @classmethod
+    def _known(cls, engines: list[Entry]) -> list[Entry]:
+        problems = [problem for entry in engines for problem in _problems(entry)]
+        found = [_pair(e)[0] for e in engines if isinstance(e, str) or len(e) == 1]
+        problems += sorted({f"{n}: stands there twice" for n in found if found.count(n) > 1})
+        if problems:
+            raise ValueError("; ".join(problems))
+        return engines
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _positive(cls, sizes: list[int]) -> list[int]:
+        if min(sizes) < 1 or len(set(sizes)) < len(sizes):
+            raise ValueError("expected different batch sizes of 1 or more")
+        return sorted(sizes)
+
+    def plugins(self) -> list[Plugin]:
+        """Return the engines as plugins."""
+        return [
+            Plugin(kind="engine", name=name, params=params)
+            for name, params in map(_pair, self.engines)
+        ]
+
+
+def _pair(entry: Entry) -> tuple[str, dict[str, Any]]:
+    if isinstance(entry, str):
+        return entry, {}
+    ((name, params),) = entry.items()
+    return name, params
+
+
+def _problems(entry: Entry) -> list[str]:
+    if isinstance(entry, dict) and len(entry) != 1:
+        return [f"expected one engine with its parameters, found {sorted(entry)}"]
+    name, params = _pair(entry)
+    if name not in names("engine"):
+        return [unknown(f"engine {name!r}", name, names("engine"))]
+    try:
+        plugin("engine", name).Params(**params)
+    except ValidationError as error:
+        return [
+            f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}"
+            for e in error.errors()
+        ]
+    return []
