@@ -42,7 +42,12 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     asked = schema.rules(columns, dict(frame.schema))
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)
     view = schema.checked_view(frame)
-    failed = schema.failing_cells(view, asked).join(unread, on=[ROW, "column"], how="anti")
+    lines = unread.filter(pl.col("column") == quarantine.LINE)  # nothing of them was read
+    failed = (
+        schema.failing_cells(view, asked)
+        .join(unread, on=[ROW, "column"], how="anti", maintain_order="left")
+        .join(lines, on=ROW, how="anti", maintain_order="left")
+    )
     cells = pl.concat([unread, failed.drop("check")]).sort(ROW, maintain_order=True)
     bad = cells.select(ROW).unique()
     total = pl.concat([frame.select(ROW), bad]).unique().height

@@ -21,24 +21,16 @@ _NOT_A = {
 def unparsed(path: Path, columns: Columns) -> pl.DataFrame:
     """Return the cells that `ingest` could not read as their column's type, with the reason.
 
-    A column that is ignored makes no row bad. `unparsed.parquet` has row, column and value; where
-    it has `reason` too, that one counts; a line's `value` says what is wrong with it.
+    A column that is ignored makes no row bad. `unparsed.parquet` has row, column and value (of a
+    whole line, its text); where it has `reason` too, that one counts.
     """
     if not path.exists():
         return pl.DataFrame(schema=CELLS)
     cells = pl.read_parquet(path)
     ignored = [name for name, column in columns.items() if column.role == "ignore"]
     words = {name: _NOT_A.get(c.type or "", "not readable") for name, c in columns.items()}
-    line = (
-        pl.when(pl.col("value").str.starts_with("has "))
-        .then(pl.col("value"))
-        .otherwise(pl.lit("not a line of the table"))
-    )
-    derived = (
-        pl.when(pl.col("column") == LINE)
-        .then(line)
-        .otherwise(pl.col("column").replace_strict(words, default="not readable"))
-    )
+    words[LINE] = "not as many fields as the header"
+    derived = pl.col("column").replace_strict(words, default="not readable")
     given = [pl.col("reason")] if "reason" in cells.columns else []
     return (
         cells.filter(~pl.col("column").is_in(ignored))
@@ -77,11 +69,11 @@ def too_many(cells: pl.DataFrame, bad: int, rows: int, limit: float, kept: Path)
             & pl.col("reason").str.starts_with(entry["reason"])
         ).head(SHOWN_ROWS)
         examples = ", ".join(
-            f"row {row}" + (f" {_short(value)}" if column != LINE and value is not None else "")
-            for row, column, value in of_this.select(ROW, "column", "value").iter_rows()
+            f"row {row}" + (f" {_short(value)}" if value is not None else "")
+            for row, value in of_this.select(ROW, "value").iter_rows()
         )
         more = ", ..." if entry["rows"] > of_this.height else ""
-        lines.append(f"  {where}{entry['reason']}: {entry['rows']} rows ({examples}{more})")
+        lines.append(f"  {where}{entry['reason']}: {_rows(entry['rows'])} ({examples}{more})")
     if len(reasons) > 12:
         lines.append(f"  ... and {len(reasons) - 12} more kinds")
     lines.append(
@@ -94,6 +86,10 @@ def too_many(cells: pl.DataFrame, bad: int, rows: int, limit: float, kept: Path)
 def keep(cells: pl.DataFrame, path: Path) -> None:
     """Write the bad cells of a run that stops to a CSV file, for reading."""
     cells.select(pl.col(ROW).alias("row"), "column", "value", "reason").write_csv(path)
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" + ("" if count == 1 else "s")
 
 
 def _short(value: str, width: int = 40) -> str:

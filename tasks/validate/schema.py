@@ -105,7 +105,10 @@ def failing_cells(frame: pl.DataFrame, asked: list[Rule]) -> pl.DataFrame:
         for start in range(0, len(names), BLOCK):
             block = {name: by_column[name] for name in names[start : start + BLOCK]}
             found += _failures(frame, block)
-    order = pl.DataFrame({"column": names, "position": range(len(names))})
+    order = pl.DataFrame(
+        {"column": names, "position": range(len(names))},
+        schema={"column": pl.String, "position": pl.UInt32},
+    )
     return (
         pl.concat(found)
         .join(order, on="column", how="left", maintain_order="left")
