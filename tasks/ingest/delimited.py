@@ -140,7 +140,11 @@ def _frame(
         {
             ROW: rows.gather(bad),
             "line": records.lines.slice(skip).gather(bad) + skipped_lines,
-            "value": pl.Series([records.raw(i + skip) for i in bad], dtype=pl.String),
+            "value": pl.Series(records.raw([i + skip for i in bad]), dtype=pl.String),
+            "reason": pl.Series(
+                [f"{records.widths[i + skip]} fields, expected {width}" for i in bad],
+                dtype=pl.String,
+            ),
         }
     )
     if bad:
@@ -150,7 +154,7 @@ def _frame(
 
 def _note_ragged(ragged: pl.DataFrame, width: int, notes: list[str]) -> None:
     if len(ragged):
-        where = ", ".join(f"{row} (line {line})" for row, line, _ in ragged.head(5).iter_rows())
+        where = ", ".join(f"{row} (line {line})" for row, line, *_ in ragged.head(5).iter_rows())
         more = " …" if len(ragged) > 5 else ""
         notes.append(
             f"{len(ragged)} rows have not {width} fields and go to quarantine: row {where}{more}"

@@ -18,19 +18,17 @@ from tasks.ingest.options import ReadOptions
 from tasks.ingest.roles import roles
 from tasks.ingest.target import check_rows, check_target
 
-UNPARSED = {ROW: pl.UInt32, "column": pl.String, "value": pl.String}
+UNPARSED = {ROW: pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String}
 LINE = "__line__"  # the column that `unparsed` names for a row with too many or too few fields
 
 
 class Reading(NamedTuple):
     """A table as read. `frame`: ROW first, then the columns in the file's order.
 
-    `source` is what goes into source.json. `unparsed` (ROW, column, value): what stands in the
-    file where
-    the frame has a null because it is not of the column's type; column `__line__`: the whole line
-    of a
-    row with too many or too few fields, all of whose cells are null. `validate` quarantines those
-    rows.
+    `source` is what goes into source.json. `unparsed` (ROW, column, value, reason): what stands in
+    the file where the frame has a null because it is not of the column's type; column `__line__`:
+    the whole line of a row with too many or too few fields, all of whose cells are null. `validate`
+    quarantines those rows.
     """
 
     frame: pl.DataFrame
@@ -73,7 +71,7 @@ def read_table(
     for name, count in Counter(unparsed["column"].to_list()).items():
         if name != LINE:
             examples = unparsed.filter(pl.col("column") == name).head(3)
-            shown = ", ".join(f"{v!r} (row {r})" for r, _, v in examples.iter_rows())
+            shown = ", ".join(f"{v!r} (row {r})" for r, _, v, _ in examples.iter_rows())
             notes.append(
                 f"{name}: {count} values are not {columns[name].type}: {shown}; quarantine"
             )
@@ -231,10 +229,16 @@ def _unparsed(raw: Raw, found: dict[str, Typed]) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=UNPARSED)]
     for name, each in found.items():
         if each.unparsed.any():
-            part = raw.frame.select(ROW, pl.lit(name).alias("column"), pl.col(name).cast(pl.String))
-            parts.append(part.rename({name: "value"}).filter(each.unparsed))
-    lines = raw.ragged.select(ROW, pl.lit(LINE).alias("column"), "value")
-    return pl.concat([*parts, lines]).sort(ROW, "column")
+            part = raw.frame.filter(each.unparsed).select(
+                ROW,
+                pl.lit(name).alias("column"),
+                pl.col(name).cast(pl.String).alias("value"),
+                pl.lit(None, pl.String).alias("reason"),
+            )
+            parts.append(part)
+    if raw.text:
+        parts.append(raw.ragged.select(ROW, pl.lit(LINE).alias("column"), "value", "reason"))
+    return pl.concat(parts).sort(ROW, "column")
 
 
 def _taken(found: dict[str, Typed], unparsed: pl.DataFrame) -> dict[str, dict]:

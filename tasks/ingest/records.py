@@ -35,8 +35,8 @@ class Records(Protocol):
         """Return the fields of the records after `skip` that have `width` of them, as String."""
         ...
 
-    def raw(self, index: int) -> str:
-        """Return a record's text as it is in the file."""
+    def raw(self, indices: list[int]) -> list[str]:
+        """Return the texts of records as they are in the file."""
         ...
 
 
@@ -56,8 +56,8 @@ class Plain(NamedTuple):
             return rows.to_frame("field_0")
         return rows.str.split_exact(self.delimiter, width - 1).struct.unnest()
 
-    def raw(self, index: int) -> str:
-        return self.kept[index]
+    def raw(self, indices: list[int]) -> list[str]:
+        return self.kept.gather(indices).to_list()
 
 
 def plain(body: bytes, delimiter: str) -> Plain:
@@ -106,10 +106,12 @@ class Quoted(NamedTuple):
                 part = []
         return pl.concat([*chunks, _columns(part, width)])
 
-    def raw(self, index: int) -> str:
+    def raw(self, indices: list[int]) -> list[str]:
+        if not indices:
+            return []
         lines = list(io.StringIO(self.text, newline=""))  # the same lines that csv counts
-        end = int(self.lines[index + 1]) - 1 if index + 1 < len(self.lines) else len(lines)
-        return "".join(lines[int(self.lines[index]) - 1 : end]).rstrip("\r\n")
+        starts = [*self.lines.to_list(), len(lines) + 1]
+        return ["".join(lines[starts[i] - 1 : starts[i + 1] - 1]).rstrip("\r\n") for i in indices]
 
 
 def quoted(body: bytes, delimiter: str, name: str, first_line: int) -> Quoted:

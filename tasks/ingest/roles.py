@@ -72,7 +72,7 @@ def _role(values: pl.Series, kind: Type) -> RoleGuess:
         return RoleGuess(
             "ignore",
             f"named like an identifier, {distinct} distinct values",
-            "role: group keeps the rows of one value in one part (split: group)",
+            "role: group keeps the rows of one value in one part (split by_group)",
         )
     if kind == "integer" and unique and values.null_count() == 0:
         steps = values.diff().drop_nulls()

@@ -32,7 +32,7 @@ def origin(params: Params, source: Path | None) -> str:
 
 
 def fetch(params: Params, source: Path | None, folder: Path) -> None:
-    """Write digits.parquet: image (8, 8, 1) uint8, label integer."""
+    """Write digits.parquet: image (8, 8, 1) uint8, digit integer."""
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
@@ -40,14 +40,14 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     frame = pl.DataFrame(
         {
             "image": pl.Series(images, dtype=pl.Array(pl.UInt8, (8, 8, 1))),
-            "label": pl.Series(bunch.target, dtype=pl.Int64),
+            "digit": pl.Series(bunch.target, dtype=pl.Int64),
         }
     )
     frame.write_parquet(folder / "digits.parquet")
 
 
 def read(raw: Path, params: Params, table: Table) -> Reading:
-    """Return images and labels."""
+    """Return images and digits."""
     path = sole_file(raw)
     return read_table(
         path, table, ReadOptions(licence=LICENCE), "bundled with scikit-learn: digits"

@@ -24,9 +24,9 @@ COLOURS = ("blue", "green", "red")
 
 
 class Params(PluginParams):
-    """Size, task and dirt of the table. Columns: x1 … xn, colour, target."""
+    """Size, task and dirt of the table. Columns: x1 … xn, colour, y."""
 
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression"] = "regression"
     rows: int = Field(default=400, ge=20, le=1_000_000)
     features: int = Field(default=5, ge=2, le=200, description="numeric columns")
     classes: int = Field(default=3, ge=2, le=20)
@@ -58,10 +58,10 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
         ).to_series()
     columns["colour"] = pl.Series([COLOURS[index] for index in colour])
     if params.task == "regression":
-        columns["target"] = pl.Series(np.round(score, 6))
+        columns["y"] = pl.Series(np.round(score, 6))
     else:
         edges = np.quantile(score, np.arange(1, params.classes) / params.classes)
-        columns["target"] = pl.Series([f"class_{k}" for k in np.searchsorted(edges, score)])
+        columns["y"] = pl.Series([f"class_{k}" for k in np.searchsorted(edges, score)])
     pl.DataFrame(columns).write_parquet(folder / "generated.parquet")
 
 

@@ -30,7 +30,7 @@ LICENCES = {
 class Params(PluginParams):
     """Which of the tables."""
 
-    name: Literal["iris", "wine", "breast_cancer", "diabetes"] = Field(
+    table: Literal["iris", "wine", "breast_cancer", "diabetes"] = Field(
         default="wine", description="the target column is `target`"
     )
 
@@ -44,13 +44,13 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     """Write <name>.csv: the features under plain names, and `target` (class names as text)."""
     from sklearn import datasets
 
-    bunch = getattr(datasets, f"load_{params.name}")()
+    bunch = getattr(datasets, f"load_{params.table}")()
     names = [_plain(str(name)) for name in bunch.feature_names]
     target = bunch.target
     if "target_names" in bunch:
         target = [str(bunch.target_names[index]) for index in bunch.target]
     columns = {name: bunch.data[:, index] for index, name in enumerate(names)}
-    pl.DataFrame({**columns, "target": target}).write_csv(folder / f"{params.name}.csv")
+    pl.DataFrame({**columns, "target": target}).write_csv(folder / f"{params.table}.csv")
 
 
 def read(raw: Path, params: Params, table: Table) -> Reading:
@@ -58,8 +58,8 @@ def read(raw: Path, params: Params, table: Table) -> Reading:
     return read_table(
         sole_file(raw),
         table,
-        ReadOptions(licence=LICENCES[params.name]),
-        f"bundled with scikit-learn: {params.name}",
+        ReadOptions(licence=LICENCES[params.table]),
+        f"bundled with scikit-learn: {params.table}",
     )
 
 
