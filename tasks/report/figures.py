@@ -1,0 +1,395 @@
+"""The charts as Plotly's JSON, written directly: importing Plotly's Python half would cost a second.
+
+Colours are names (`@ink`, `@accent`, `@c0` …) that the page replaces by those of the light or dark theme.
+Every text goes into charts through `plain`: Plotly takes some HTML in them.
+"""
+
+import html
+import math
+from statistics import median
+from typing import Any
+
+from tasks.report.words import ms, number, percent, size
+
+PALETTE = 8
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
+OFF_THE_CHART = 4.0  # times the median distance from the best
+Figure = dict[str, Any]
+
+
+def figures(report: dict[str, Any]) -> dict[str, Figure]:
+    """Return every chart of a report by the id of its place in the page."""
+    found: dict[str, Figure | None] = {
+        "leaderboard-chart": leaderboard(report["leaderboard"]),
+        "pareto-chart": pareto(report["recommendation"], report["leaderboard"]),
+    }
+    for name, model in report["models"].items():
+        found[f"curves-{name}"] = curves(model)
+        found[f"importances-{name}"] = importances(model)
+    for engine in engines(report):
+        found[f"latency-{engine}"] = latencies(report, engine)
+    return {key: figure for key, figure in found.items() if figure}
+
+
+def plain(text: Any) -> str:
+    """Return a text that Plotly shows as it is."""
+    return html.escape(str(text), quote=False)
+
+
+def leaderboard(board: dict[str, Any]) -> Figure | None:
+    """Return the judged value of each model as a dot with its interval, resamples as a diamond."""
+    primary = board.get("primary")
+    models = [m for m in board.get("models", []) if m["metrics"][primary]["value"] is not None]
+    if not models:
+        return None
+    values = {m["name"]: m["metrics"][primary]["value"] for m in models}
+    shown, beyond = near_the_best(values, board["greater_is_better"])
+    traces = []
+    for tied, color, label in ((True, "@accent", "tied with the best"), (False, "@muted", "behind")):
+        part = [m for m in models if m["name"] in shown and m["tied_with_best"] is tied]
+        if part:
+            traces.append(_dots(part, primary, color, label, board))
+    means = [m for m in models if m["name"] in shown and m.get("resamples", {}).get(primary)]
+    if means:
+        traces.append(_means(means, primary))
+    layout = _layout(height=44 * len(models) + 96)
+    layout["xaxis"] |= {"title": {"text": plain(f"{primary} on {board['judged']}")}}
+    layout["yaxis"] |= {
+        "categoryorder": "array",
+        "categoryarray": [plain(m["name"]) for m in reversed(models)],
+        "range": [-0.6, len(models) - 0.4],
+        "showgrid": False,
+    }
+    layout["annotations"] = [
+        {
+            "x": 0 if (values[n] < min(values[s] for s in shown)) else 1,
+            "xref": "paper",
+            "y": plain(n),
+            "text": f"{'←' if values[n] < min(values[s] for s in shown) else '→'} {number(values[n])}",
+            "showarrow": False,
+            "xanchor": "left" if values[n] < min(values[s] for s in shown) else "right",
+            "font": {"color": "@muted", "size": 12},
+        }
+        for n in beyond
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _dots(models: list[dict], primary: str, color: str, label: str, board: dict) -> Figure:
+    found = [m["metrics"][primary] for m in models]
+    gap = lambda v, side: abs(v[side] - v["value"]) if v.get(side) is not None else 0  # noqa: E731
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label,
+        "x": [v["value"] for v in found],
+        "y": [plain(m["name"]) for m in models],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [gap(v, "high") for v in found],
+            "arrayminus": [gap(v, "low") for v in found],
+            "thickness": 2,
+            "width": 0,
+            "color": color,
+        },
+        "marker": {"color": color, "size": 11, "line": {"color": "@paper", "width": 1.5}},
+        "text": [f"{number(v['value'])} [{number(v.get('low'))}, {number(v.get('high'))}]" for v in found],
+        "hovertemplate": f"<b>%{{y}}</b><br>%{{text}} on {plain(board['judged'])}<extra></extra>",
+    }
+
+
+def _means(models: list[dict], primary: str) -> Figure:
+    found = [m["resamples"][primary] for m in models]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "mean over the resamples",
+        "x": [r["mean"] for r in found],
+        "y": [plain(m["name"]) for m in models],
+        "marker": {"symbol": "diamond-open", "color": "@straw", "size": 9, "line": {"width": 1.5}},
+        "text": [f"{number(r['mean'])} ± {number(r['std'], 2)}, {r['n']} resamples" for r in found],
+        "hovertemplate": "<b>%{y}</b><br>%{text}<extra></extra>",
+    }
+
+
+def near_the_best(values: dict[str, float], greater: bool) -> tuple[list[str], list[str]]:
+    """Return the names whose values fit one scale with the best, and those far off it.
+
+    A constant baseline would press all the others into one point.
+    """
+    best = (max if greater else min)(values.values())
+    distance = {name: abs(value - best) for name, value in values.items()}
+    limit = OFF_THE_CHART * median(distance.values())
+    near = [n for n in values if distance[n] <= limit or limit == 0]
+    return near, [n for n in values if n not in near]
+
+
+def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
+    """Return the metric over size and over latency; filled: nothing beats it in everything."""
+    found = choice.get("candidates") or []
+    if not found:
+        return None
+    names = list(dict.fromkeys(m["name"] for m in board.get("models", [])))
+    labels = sorted({c["variant"].split("/", 1)[1] for c in found}, key=lambda x: (x != "fp32", x))
+    chosen = choice.get("chosen")
+    values = {f"{c['variant']} {c['engine']}": c["metric"] for c in found}
+    near, beyond = near_the_best(values, choice["greater_is_better"])
+    kept = [c for c in found if f"{c['variant']} {c['engine']}" in near]
+    unit, factor = time_unit([c["p50_ms"] for c in kept])
+    traces = []
+    for model in [n for n in names if any(c["model"] == n for c in kept)]:
+        color = f"@c{names.index(model) % PALETTE}"
+        part = [c for c in kept if c["model"] == model]
+        for axis, x in (("", "size_kib"), ("2", "p50_ms")):
+            traces.append(_candidates(part, model, color, labels, axis, x, factor))
+    if chosen:
+        for axis, x in (("", "size_kib"), ("2", "p50_ms")):
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "x": [chosen[x] * (factor if axis else 1)],
+                    "y": [chosen["metric"]],
+                    "xaxis": f"x{axis}",
+                    "yaxis": f"y{axis}",
+                    "marker": {
+                        "symbol": "circle-open",
+                        "size": 24,
+                        "color": "@ink",
+                        "line": {"width": 1.5},
+                    },
+                    "name": "recommended",
+                    "showlegend": not axis,
+                    "hoverinfo": "skip",
+                }
+            )
+    layout = _layout(height=420)
+    layout["xaxis"] |= {"domain": [0, 0.485], "type": "log", "title": {"text": "file, KiB (log)"}}
+    layout["yaxis"] |= {"title": {"text": plain(choice["primary"])}, "automargin": True}
+    layout["xaxis2"] = layout["xaxis"] | {
+        "domain": [0.515, 1],
+        "title": {"text": f"p50 at batch {choice['batch']}, {unit} (log)"},
+        "anchor": "y2",
+    }
+    layout["yaxis2"] = layout["yaxis"] | {
+        "matches": "y",
+        "anchor": "x2",
+        "showticklabels": False,
+        "title": {"text": ""},
+    }
+    if beyond:
+        text = f"not shown, far off: {', '.join(plain(b.split(' ')[0]) for b in beyond)}"
+        layout["annotations"] = [
+            {
+                "xref": "paper",
+                "yref": "paper",
+                "x": 1,
+                "y": 0.01,
+                "xanchor": "right",
+                "yanchor": "bottom",
+                "text": text if len(text) < 90 else f"{len(beyond)} far off are not shown",
+                "showarrow": False,
+                "font": {"color": "@muted", "size": 11},
+            }
+        ]
+    return {"data": traces, "layout": layout}
+
+
+def _candidates(part, model, color, labels, axis, x, factor) -> Figure:
+    symbols = [
+        SYMBOLS[labels.index(c["variant"].split("/", 1)[1]) % len(SYMBOLS)]
+        + ("" if c["pareto"] else "-open")
+        for c in part
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": plain(model),
+        "legendgroup": plain(model),
+        "showlegend": not axis,
+        "x": [c[x] * (factor if axis else 1) for c in part],
+        "y": [c["metric"] for c in part],
+        "xaxis": f"x{axis}",
+        "yaxis": f"y{axis}",
+        "marker": {
+            "symbol": symbols,
+            "size": 11,
+            "color": color,
+            "opacity": [1.0 if c["fits"] else 0.45 for c in part],
+            "line": {"width": 1.5, "color": color},
+        },
+        "text": [
+            f"<b>{plain(c['variant'])}</b> through {plain(c['engine'])}<br>{number(c['metric'])}, "
+            f"{size(c['size_kib'] * 1024)}, p50 {ms(c['p50_ms'])}, p99 {ms(c['p99_ms'])}<br>"
+            f"{'meets' if c['fits'] else 'does not meet'} every limit"
+            f"{', on the Pareto front' if c['pareto'] else ''}"
+            for c in part
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def curves(model: dict[str, Any]) -> Figure | None:
+    """Return a model's learning curves over epochs or rounds."""
+    lines = {k: v for k, v in model["curves"].items() if v and all(map(_drawable, v))}
+    if not lines:
+        return None
+    layout = _layout(height=230)
+    layout["xaxis"] |= {"title": {"text": plain(model["curves_x"] or "step")}}
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines" if len(values) > 1 else "markers",
+            "name": plain(name),
+            "x": list(range(1, len(values) + 1)),
+            "y": [None if v is None else float(f"{v:.5g}") for v in values],
+            "line": {"color": f"@c{i % PALETTE}", "width": 2},
+        }
+        for i, (name, values) in enumerate(sorted(lines.items()))
+    ]
+    best = model["fit"].get("best_round", model["fit"].get("best_epoch"))
+    if isinstance(best, int | float):
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "x0": best,
+                "x1": best,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": "@muted", "width": 1, "dash": "dot"},
+            }
+        ]
+    return {"data": data, "layout": layout}
+
+
+def _drawable(value: Any) -> bool:
+    return value is None or isinstance(value, int | float)
+
+
+def importances(model: dict[str, Any]) -> Figure | None:
+    """Return a model's feature importances: bars, or an image where features are pixels."""
+    if model["importance_map"]:
+        layout = _layout(height=260)
+        layout["xaxis"] |= {"visible": False, "constrain": "domain"}
+        layout["yaxis"] |= {"visible": False, "autorange": "reversed", "scaleanchor": "x"}
+        trace = {
+            "type": "heatmap",
+            "z": model["importance_map"],
+            "colorscale": [[0, "@surface"], [1, "@accent"]],
+            "showscale": False,
+            "hovertemplate": "row %{y}, column %{x}: %{z:.4g}<extra></extra>",
+        }
+        return {"data": [trace], "layout": layout}
+    if not model["importances"]:
+        return None
+    items = list(model["importances"].items())[::-1]
+    layout = _layout(height=22 * len(items) + 64)
+    layout["yaxis"] |= {"showgrid": False, "automargin": True, "type": "category"}
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [value for _, value in items],
+        "y": [_cut(plain(name)) for name, _ in items],
+        "marker": {"color": "@accent"},
+        "hovertemplate": "%{y}: %{x:.4g}<extra></extra>",
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def engines(report: dict[str, Any]) -> list[str]:
+    """Return the engines with latencies, the recommended one first."""
+    chosen = (report["recommendation"].get("chosen") or {}).get("engine")
+    found = {entry["engine"] for entry in report["benchmark"].get("latencies", [])}
+    return sorted(found, key=lambda name: (name != chosen, name))
+
+
+def latencies(report: dict[str, Any], engine: str) -> Figure | None:
+    """Return the latency of each variant through an engine: box of the quartiles, p1 to p99."""
+    entries = [e for e in report["benchmark"]["latencies"] if e["engine"] == engine]
+    batch = min(e["batch"] for e in entries)
+    entries = sorted((e for e in entries if e["batch"] == batch), key=lambda e: -e["q50"])
+    unit, factor = time_unit([e["q50"] for e in entries])
+    chosen = (report["recommendation"].get("chosen") or {}).get("variant")
+    layout = _layout(height=26 * len(entries) + 84)
+    layout["xaxis"] |= {"type": "log", "title": {"text": f"{unit}, batch {batch} (log)"}}
+    layout["yaxis"] |= {"showgrid": False, "automargin": True, "type": "category"}
+    layout["showlegend"] = False
+    data = []
+    for picked, color in ((False, "@muted"), (True, "@accent")):
+        part = [e for e in entries if (e["variant"] == chosen) is picked]
+        column = lambda key: [e[key] * factor for e in part]  # noqa: B023, E731
+        data.append(
+            {
+                "type": "box",
+                "orientation": "h",
+                "y": [plain(e["variant"]) for e in part],
+                "q1": column("q25"),
+                "median": column("q50"),
+                "q3": column("q75"),
+                "lowerfence": column("q1"),
+                "upperfence": column("q99"),
+                "marker": {"color": color},
+                "line": {"width": 1.5},
+                "name": "recommended" if picked else "others",
+                "hoverinfo": "x+y",
+                "width": 0.55,
+            }
+        )
+    order = [plain(e["variant"]) for e in entries]
+    layout["yaxis"] |= {"categoryorder": "array", "categoryarray": order}
+    return {"data": data, "layout": layout}
+
+
+def time_unit(values_ms: list[float]) -> tuple[str, float]:
+    """Return the unit that durations in milliseconds read best in, and the factor to it."""
+    if values_ms and math.sqrt(min(values_ms) * max(values_ms)) < 1:
+        return "microseconds", 1000.0
+    return "milliseconds", 1.0
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 42 else f"{text[:40]}…"
+
+
+def _layout(height: int) -> dict[str, Any]:
+    axis = {
+        "gridcolor": "@line",
+        "zeroline": False,
+        "linecolor": "@line",
+        "automargin": True,
+        "title": {"standoff": 12},
+        "exponentformat": "none",
+    }
+    return {
+        "height": height,
+        "margin": {"l": 12, "r": 16, "t": 36, "b": 44},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 12.5, "color": "@ink"},
+        "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"color": "@ink"}},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+        "hovermode": "closest",
+        "dragmode": False,
+    }
+
+
+def described(report: dict[str, Any]) -> dict[str, str]:
+    """Return what each chart shows, in words: for who does not see it."""
+    board, choice = report["leaderboard"], report["recommendation"]
+    words = {}
+    if board.get("models"):
+        primary = board["primary"]
+        words["leaderboard-chart"] = f"{primary} on {board['judged']}: " + "; ".join(
+            f"{m['name']} {number(m['metrics'][primary]['value'])}" for m in board["models"]
+        )
+    if choice.get("candidates"):
+        front = [c["variant"] for c in choice["candidates"] if c["pareto"]]
+        share = percent(len(front) / len(choice["candidates"]))
+        words["pareto-chart"] = f"Metric over size and latency; on the Pareto front ({share}): " + (
+            ", ".join(front)
+        )
+    return words
