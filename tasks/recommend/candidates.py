@@ -33,6 +33,7 @@ class Candidate:
     p99_interval: tuple[float, float] | None
     smaller: float | None  # times smaller than the same model's fp32
     faster: float | None  # times faster (p50) than the same model's fp32 through the same engine
+    faster_interval: tuple[float, float] | None = None
     pareto: bool = False
     constraints: list[dict[str, Any]] = field(default_factory=list)
 
@@ -60,7 +61,9 @@ def gather(
     primary, greater = leaderboard["primary"], leaderboard["greater_is_better"]
     ranked = {m["name"]: m for m in leaderboard["models"]}
     best = _best_uncompressed(leaderboard, variants)
-    by_key = {(r["variant"], r["engine"]): r for r in rows if r.get("batch") == params.batch}
+    by_key = {  # what could not be measured has no batch size
+        (r["variant"], r["engine"]): r for r in rows if r.get("batch") in (params.batch, None)
+    }
     found, left_out = [], []
     for key, row in sorted(by_key.items()):
         variant = variants.get(key[0], {})
@@ -71,7 +74,7 @@ def gather(
         model = key[0].split("/", 1)[0]
         entry = ranked.get(model, {})
         tied = bool(entry.get("tied_with_best"))
-        own = variants.get(f"{model}/fp32", {}).get("metrics", {}).get(primary)
+        own = _uncompressed(variants, model, primary)
         reference, value = (model, own) if tied and own is not None else best
         metric = row["metrics"][primary]
         drop = (value - metric) if greater else (metric - value)
@@ -93,7 +96,8 @@ def gather(
                 p99_ms=number(row.get("p99_ms")),
                 p99_interval=interval(row, "p99"),
                 smaller=_times(parent.get("bytes"), variant["bytes"]),
-                faster=_times(slow.get("p50_ms"), row["p50_ms"]),
+                faster=number(row.get("speedup")) or _times(slow.get("p50_ms"), row["p50_ms"]),
+                faster_interval=interval(row, "speedup"),
             )
         )
     return found, left_out
@@ -140,8 +144,13 @@ def _best_uncompressed(leaderboard: dict, variants: dict[str, dict]) -> tuple[st
     """Return the best-ranked model and its fp32 value of the primary metric on the judged rows."""
     primary = leaderboard["primary"]
     best = min(leaderboard["models"], key=lambda m: (m["rank"], m["name"]))
-    own = variants.get(f"{best['name']}/fp32", {}).get("metrics", {}).get(primary)
-    return best["name"], best["metrics"][primary]["value"] if own is None else own
+    own = _uncompressed(variants, best["name"], primary)
+    value = best["metrics"][primary]["value"] if own is None else own
+    return best["name"], math.nan if value is None else value
+
+
+def _uncompressed(variants: dict[str, dict], model: str, primary: str) -> float | None:
+    return number((variants.get(f"{model}/fp32", {}).get("metrics") or {}).get(primary))
 
 
 def _unusable(row: dict, variant: dict, primary: str, params: Params) -> str | None:

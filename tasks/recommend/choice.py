@@ -111,11 +111,9 @@ def why(
     low, high = chosen.p50_interval
     speed = f"p50 {ms(chosen.p50_ms)} [{ms(low)}, {ms(high)}] at batch {chosen.batch}"
     if chosen.faster and (chosen.faster >= 1.05 or chosen.faster <= 0.95):
-        speed += (
-            f", {chosen.faster:.2g} times as fast as in fp32"
-            if chosen.faster > 1
-            else f", {1 / chosen.faster:.2g} times slower than in fp32"
-        )
+        speed += f", {chosen.faster:.2g} times as fast as in fp32"
+        if chosen.faster_interval:
+            speed += " [{:.2g}, {:.2g}]".format(*chosen.faster_interval)
     if chosen.p99_ms is not None:
         speed += f", p99 {ms(chosen.p99_ms)}"
     words.append(f"{size}; {speed}.")
