@@ -5,7 +5,7 @@ Limits: Tukey's fences, quartiles -+ `factor` x interquartile range (Exploratory
 taken over the whole table, the judged part included: robust quantiles hardly depend on it, but
 strictly that is fitting before the split. Give `limits` where that matters.
 
-Not for skewed counts and amounts, where the fences cut off what is ordinary. `null` is the one
+Not for skewed counts and amounts, where the fences cut off what is ordinary. `missing` is the one
 action that is not the same done twice: with fewer values the fences are narrower.
 """
 
@@ -24,7 +24,7 @@ MAD_TO_SIGMA = 1.4826  # of a normal distribution
 class Params(PluginParams):
     """`columns`: which; empty for all numeric features. `limits`: low and high by column."""
 
-    action: Literal["none", "flag", "clip", "null"] = "none"
+    action: Literal["none", "flag", "clip", "missing"] = "none"
     method: Literal["iqr", "mad"] = "iqr"
     factor: float = Field(3.0, ge=1, le=100)
     columns: list[str] = Field([])

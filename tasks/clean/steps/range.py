@@ -32,7 +32,7 @@ class Params(PluginParams):
     """`limits` by column, before those of `columns`; `outside`: what becomes of the rest."""
 
     limits: dict[str, Range] = Field({})
-    outside: Literal["null", "clip", "drop"] = "null"
+    outside: Literal["missing", "clip", "drop"] = "missing"
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
@@ -52,7 +52,8 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         f"clean.steps.range.limits.{name}: a {columns[name].role} cannot be made missing; use "
         "`outside: drop`, or `clip`"
         for name in params.limits
-        if params.outside == "null" and columns[name].role in ("target", "time", "group", "split")
+        if params.outside == "missing"
+        and columns[name].role in ("target", "time", "group", "split")
     ]
     if problems:
         raise ParamsError("\n".join(problems))

@@ -20,7 +20,7 @@ class Params(PluginParams):
     strip: bool = True
     collapse: bool = True
     case: Literal["keep", "lower", "upper"] = "keep"
-    empty: Literal["null", "keep"] = "null"
+    empty: Literal["missing", "keep"] = "missing"
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
@@ -46,6 +46,6 @@ def _unified(name: str, columns: Columns, params: Params) -> pl.Expr:
         text = text.str.to_lowercase()
     elif params.case == "upper":
         text = text.str.to_uppercase()
-    if params.empty == "null" and columns[name].role != "target":
+    if params.empty == "missing" and columns[name].role != "target":
         text = pl.when(text != "").then(text).otherwise(None)
     return text.alias(name)

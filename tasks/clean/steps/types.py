@@ -15,7 +15,7 @@ from tasks.core.schema import ROW, Columns
 class Params(PluginParams):
     """`infinite`: what becomes of +inf and -inf in features: missing, or the row goes."""
 
-    infinite: Literal["null", "drop"] = "null"
+    infinite: Literal["missing", "drop"] = "missing"
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
