@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import task
 
-from tasks.core import child, closure, store
+from tasks.core import child, closure, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached, content
 from tasks.core.home import subfolder
@@ -27,7 +27,7 @@ def fit(
 ) -> tuple[Artifact, Artifact]:
     """Return the fitted model `train/<name>` and how its fit went, `train/<name>/telemetry`."""
     checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
-    with store.writing() as out, sampling(device) as samples:
+    with slots.working(device), store.writing() as out, sampling(device) as samples:
         outcome = child.run(
             fit_model,
             model.name,

@@ -52,7 +52,7 @@ def fit(data: FitData, params: Params, context: FitContext) -> Network:
             f"train.models.convnet: needs images of 8x8 pixels or more, found "
             f"{shape or 'a table'}; remove it from train.models"
         )
-    outputs = max(data.n_classes, 1)
+    outputs = 1 if data.task == "regression" else data.n_classes
     build = {
         "shape": list(shape),
         "outputs": outputs,

@@ -40,7 +40,7 @@ class Params(PluginParams):
 
 def fit(data: FitData, params: Params, context: FitContext) -> Network:
     """Return the network of the best epoch by the rows for early stopping."""
-    outputs = max(data.n_classes, 1)
+    outputs = 1 if data.task == "regression" else data.n_classes
     build = {
         "features": data.X.shape[1],
         "outputs": outputs,

@@ -52,8 +52,12 @@ def fit(data: FitData, params: Params, context: FitContext) -> Forest:
     """Return the fitted forest; the rows for early stopping are not used."""
     grow = _grow_cuml if context.device == "cuda" else _grow
     trees, shares, estimator = grow(data, params, context)
-    width = max(data.n_classes, 1)
+    width = _width(data)
     return Forest(data.task, data.X.shape[1], width, trees, shares, estimator)
+
+
+def _width(data: FitData) -> int:
+    return 1 if data.task == "regression" else data.n_classes
 
 
 def _grow(data: FitData, params: Params, context: FitContext):
@@ -74,7 +78,7 @@ def _grow(data: FitData, params: Params, context: FitContext):
         estimator.n_estimators = round(params.trees * step / steps)
         estimator.fit(data.X, data.y)
         progress.report(step / steps, f"{estimator.n_estimators} of {params.trees} trees")
-    width = max(data.n_classes, 1)
+    width = _width(data)
     columns = estimator.classes_ if data.task == "classification" else np.array([0])
     single = [_tree(e.tree_, columns, width, params.trees) for e in estimator.estimators_]
     trees = forest.join(single, np.zeros(len(single)), strict=False)
@@ -111,7 +115,7 @@ def _grow_cuml(data: FitData, params: Params, context: FitContext):
     if not regression:
         y = np.searchsorted(present, data.y).astype(np.int32)
     estimator.fit(data.X, y)
-    width = max(data.n_classes, 1)
+    width = _width(data)
     single = _treelite_trees(estimator, present, width, params.trees)
     trees = forest.join(single, np.zeros(len(single)), strict=False)
     return trees, _split_shares(trees, data.X.shape[1]), f"cuml {kind.__name__}"
