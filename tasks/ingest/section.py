@@ -54,7 +54,7 @@ def check_name(params_file: Path, name: str) -> None:
     if not NAME.fullmatch(name) or yaml.safe_load(name) != name:
         raise ParamsError(
             f"workload name {name!r}: expected a small letter, then up to 39 small letters, "
-            "digits, _ or - (and no word that YAML reads as something else, such as `null` or `yes`)"
+            "digits, _ or - (and no word that YAML reads as another thing, such as `null` or `yes`)"
         )
     if name in _workloads(_read(params_file), params_file):
         raise ParamsError(
@@ -119,12 +119,9 @@ def _with_active(text: str, name: str) -> str:
         comma = ", " if inner.strip() and not inner.endswith(",") else " " if inner.strip() else ""
         at = flow.start(1) + len(inner)
         return text[:at] + comma + name + text[at:]
-    block = re.search(
-        r"^active:[^\S\r\n]*(#.*)?\r?\n((?:[^\S\r\n]*(?:-.*|#.*)?\r?\n)*?)(?=\S|\Z)",
-        text,
-        re.MULTILINE,
-    )
-    items = list(re.finditer(r"^([^\S\r\n]*)- .*(\r?\n)", block[2], re.MULTILINE)) if block else []
+    listed = r"^active:[^\S\r\n]*(#.*)?\r?\n((?:[ ]*(?:-.*|#.*)?\r?\n)*)"
+    block = re.search(listed, text, re.MULTILINE)
+    items = list(re.finditer(r"^([ ]*)- .*(\r?\n)", block[2], re.MULTILINE)) if block else []
     if block and items:
         at = block.start(2) + items[-1].end()
         return text[:at] + f"{items[-1][1]}- {name}{items[-1][2]}" + text[at:]

@@ -1,0 +1,148 @@
+"""Every dataset plugin against the promises of its kind."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks.core import plugins
+from tasks.core.artifacts import folder_digest
+from tasks.core.errors import DataError
+from tasks.core.schema import ROW, Table
+from tasks.ingest.reading import UNPARSED, Reading
+
+pytestmark = pytest.mark.contracts
+NAMES = plugins.names("dataset")
+TABLES = {  # a plugin that reads a file gets one with this target
+    "digits": Table(task="classification", target="digit"),
+    "generated": Table(task="regression", target="y"),
+    "sklearn_toy": Table(task="classification", target="target"),
+}
+FILE_TABLE = Table(task="regression", target="MedHouseVal")
+TYPES = {
+    "float": pl.Float64,
+    "integer": pl.Int64,
+    "boolean": pl.Boolean,
+    "category": pl.String,
+    "text": pl.String,
+    "datetime": pl.Datetime,
+    "image": pl.Array,
+}
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Path:
+    path = tmp_path / "houses.csv"
+    rows = [
+        f"{i},{i / 7},{i % 5},{2 + i / 3},{'val' if i % 4 == 0 else 'train'}" for i in range(40)
+    ]
+    path.write_text("row_id,MedInc,HouseAge,MedHouseVal,split\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def obtain(name: str, source: Path | None, folder: Path) -> tuple[Any, Path | None, Table]:
+    module = plugins.plugin("dataset", name)
+    given = source if module.ORIGIN in ("file", "remote") else None
+    folder.mkdir()
+    module.fetch(module.Params(), given, folder)
+    return module, given, TABLES.get(name, FILE_TABLE)
+
+
+def test_there_are_plugins():
+    assert len(NAMES) >= 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_protocol(name: str):
+    module = plugins.plugin("dataset", name)
+    assert module.ORIGIN in ("bundled", "generated", "remote", "file")
+    assert issubclass(module.Params, plugins.PluginParams)
+    assert module.__doc__
+    assert all(callable(getattr(module, verb)) for verb in ("origin", "fetch", "read"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fetch_writes_one_file_with_the_same_bytes(name: str, houses: Path, tmp_path: Path):
+    module, given, _ = obtain(name, houses, tmp_path / "one")
+    obtain(name, houses, tmp_path / "two")
+    assert len(list((tmp_path / "one").iterdir())) == 1
+    assert folder_digest(tmp_path / "one") == folder_digest(tmp_path / "two")
+    origin = module.origin(module.Params(), given)
+    assert origin == module.origin(module.Params(), given)
+    assert str(tmp_path) not in origin
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_read_gives_a_typed_table(name: str, houses: Path, tmp_path: Path):
+    module, _, table = obtain(name, houses, tmp_path / "raw")
+    reading: Reading = module.read(tmp_path / "raw", module.Params(), table)
+    frame = reading.frame
+    assert frame.columns == [ROW, *reading.columns]
+    assert frame[ROW].dtype == pl.UInt32
+    assert frame[ROW].to_list() == list(range(1, len(frame) + 1))
+    for column, spec in reading.columns.items():
+        assert spec.type is not None
+        assert frame[column].dtype == TYPES[spec.type]
+    assert [n for n, c in reading.columns.items() if c.role == "target"] == [table.target]
+    assert dict(reading.unparsed.schema) == UNPARSED
+    source = reading.source
+    assert (source["rows"], source["columns"]) == (len(frame), frame.width - 1)
+    assert {"origin", "licence", "sha256", "format", "notes"} <= set(source)
+    assert len(source["sha256"]) == 64
+    again: Reading = module.read(tmp_path / "raw", module.Params(), table)
+    assert again.frame.equals(frame)
+    assert again.source == source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_target_is_a_data_error(name: str, houses: Path, tmp_path: Path):
+    module, _, table = obtain(name, houses, tmp_path / "raw")
+    wrong = table.model_copy(update={"target": "nowhere"})
+    with pytest.raises(DataError, match="nowhere"):
+        module.read(tmp_path / "raw", module.Params(), wrong)
+
+
+def test_digits_hold_the_pixels_of_the_library(tmp_path: Path):
+    from sklearn.datasets import load_digits
+
+    module, _, table = obtain("digits", None, tmp_path / "raw")
+    frame = module.read(tmp_path / "raw", module.Params(), table).frame
+    images = frame["image"].to_numpy()
+    assert images.shape == (1797, 8, 8, 1)
+    assert images.dtype == "uint8"
+    assert (images[..., 0] == load_digits().images).all()
+    assert frame["digit"].n_unique() == 10
+
+
+def test_generated_follows_its_params(tmp_path: Path):
+    module = plugins.plugin("dataset", "generated")
+    params = module.Params(task="classification", rows=90, classes=3, features=4, seed=7)
+    module.fetch(params, None, tmp_path)
+    table = Table(task="classification", target="y")
+    frame = module.read(tmp_path, params, table).frame
+    assert frame.shape == (90, 4 + 1 + 1 + 1)
+    assert sorted(frame["y"].unique()) == ["class_0", "class_1", "class_2"]
+
+
+def test_the_housing_plugin_offline_names_both_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import sklearn.datasets
+
+    def offline(**_: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setenv("TEMPER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", offline)
+    module = plugins.plugin("dataset", "california_housing")
+    with pytest.raises(DataError, match=r"--set ingest.path=houses.csv.*network") as error:
+        module.fetch(module.Params(), None, tmp_path)
+    assert error.value.exit_code == 2
+
+
+def test_the_housing_file_may_hold_its_split(houses: Path, tmp_path: Path):
+    module, _, table = obtain("california_housing", houses, tmp_path / "raw")
+    columns = module.read(tmp_path / "raw", module.Params(), table).columns
+    assert columns["split"].role == "split"
+    assert columns["row_id"].role == "ignore"
