@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-CELLS = 2_000_000  # draws x rows at once: 16 MB of weights
-WORK = 150_000_000  # draws x rows x classes x models of metrics that are not means: about 1.5 s
-LEAST_DRAWS = 200
+CELLS = 2_000_000  # draws x rows at once: 8 MB of weights
+WORK = 50_000_000  # draws x rows in all: above it fewer draws, of more rows each
+LEAST_DRAWS = 500
+LOOPED_DRAWS = 200  # of a metric that has to be computed anew for every draw
 
 Values = dict[str, dict[str, float | None]]
 
@@ -24,67 +25,66 @@ def intervals(
     """Return for each model and metric {value, low, high}, and the number of draws of each metric.
 
     Rows are drawn with replacement. A metric that is a function of means over rows (`rows`,
-    `combine`) gets the BCa interval (Efron 1987, "Better Bootstrap Confidence Intervals"), its
-    acceleration by the jackknife; the others (`weighted`: ROC AUC) the same without acceleration,
-    on fewer draws where the work would be too much. A metric may ask for the plain percentile
-    interval (`INTERVAL`). An undefined value is None.
+    `combine`) costs one matrix product for all draws. The interval is BCa (Efron 1987, "Better
+    Bootstrap Confidence Intervals"), its acceleration by the jackknife; a metric may ask for the
+    plain percentile interval (`INTERVAL`). An undefined value is None.
     """
-    linear = {name: m for name, m in metrics.items() if hasattr(m, "rows")}
-    others = {name: m for name, m in metrics.items() if name not in linear}
-    classes = max((p.shape[1] for p in predictions.values() if p.ndim == 2), default=1)
-    fewer = WORK // max(len(y) * (classes if classes > 2 else 1) * len(predictions), 1)
-    counts = dict.fromkeys(linear, draws)
-    counts |= dict.fromkeys(others, max(LEAST_DRAWS, min(draws, fewer)))
+    draws = min(draws, max(LEAST_DRAWS, WORK // len(y)))
+    counts = {n: draws if hasattr(m, "rows") else LOOPED_DRAWS for n, m in metrics.items()}
     terms = {
         (model, name): metric.rows(y, prediction)
         for model, prediction in predictions.items()
-        for name, metric in linear.items()
+        for name, metric in metrics.items()
+        if hasattr(metric, "rows")
     }
+    stacked = {model: _stacked([terms.get((model, n)) for n in metrics]) for model in predictions}
     drawn: dict[tuple[str, str], list[np.ndarray]] = {
         (model, name): [] for model in predictions for name in metrics
     }
     done = 0
     for weights in _weights(len(y), draws, seed):
-        for (model, name), rows in terms.items():
-            drawn[model, name].append(linear[name].combine(weights @ rows / len(y)))
-        for name, metric in others.items():
-            part = weights[: max(counts[name] - done, 0)]
-            for model, prediction in predictions.items():
-                if len(part):
-                    drawn[model, name].append(_weighted(metric, y, prediction, part))
+        for model, prediction in predictions.items():
+            means = (weights @ stacked[model]).astype(np.float64) / len(y)  # (draw, all terms)
+            first = 0
+            for name, metric in metrics.items():
+                if (model, name) in terms:
+                    width = terms[model, name].shape[1]
+                    values = metric.combine(means[:, first : first + width])
+                    first += width
+                else:
+                    values = _looped(metric, y, prediction, weights[: max(counts[name] - done, 0)])
+                drawn[model, name].append(values)
         done += len(weights)
-    found: dict[str, Values] = {
-        model: {
-            name: _interval(
-                metric.score(y, prediction),
-                np.concatenate(drawn[model, name]),
-                terms.get((model, name)),
-                metric,
-                1 - confidence,
-            )
-            for name, metric in metrics.items()
-        }
-        for model, prediction in predictions.items()
-    }
+    found: dict[str, Values] = {model: {} for model in predictions}
+    for (model, name), values in drawn.items():
+        rows, metric = terms.get((model, name)), metrics[name]
+        value = metric.score(y, predictions[model])
+        found[model][name] = _interval(value, np.concatenate(values), rows, metric, 1 - confidence)
     return found, counts
 
 
+def _stacked(terms: list[np.ndarray | None]) -> np.ndarray:
+    """Return terms side by side, (n, all terms) float32: one product a model, half the memory."""
+    stacked = np.concatenate([t for t in terms if t is not None], axis=1)
+    with np.errstate(over="ignore"):
+        single = stacked.astype(np.float32)
+    return single if np.isfinite(single).all() else stacked
+
+
 def _weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Give how often each row is drawn, (draw, n) float64, in chunks."""
+    """Give how often each row is drawn, (draw, n) float32, in chunks."""
     random = np.random.default_rng(seed)
     chunk = max(1, CELLS // n)
     for start in range(0, draws, chunk):
         size = min(chunk, draws - start)
         places = random.integers(0, n, (size, n), dtype=np.int32)
         flat = places + np.arange(size, dtype=np.int64)[:, None] * n
-        yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+        yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
 
 
-def _weighted(
+def _looped(
     metric: ModuleType, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    if hasattr(metric, "weighted"):
-        return metric.weighted(y, prediction, weights)
     rows = [np.repeat(np.arange(len(y)), w.astype(int)) for w in weights]
     return np.array([metric.score(y[r], prediction[r]) for r in rows])
 
@@ -100,14 +100,13 @@ def _interval(
         return {"value": None, "low": None, "high": None}
     if rows is not None and (exact := _all_alike(rows, alpha)):
         return {"value": value, "low": exact[0], "high": exact[1]}
-    if getattr(metric, "INTERVAL", "bca") == "percentile":
-        low, high = (float(q) for q in np.quantile(drawn, [alpha / 2, 1 - alpha / 2]))
-        return {"value": value, "low": min(low, value), "high": max(high, value)}
-    below = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
-    bias = ndtri(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
-    acceleration = 0.0 if rows is None else _acceleration(rows, metric)
-    z = bias + ndtri(np.array([alpha / 2, 1 - alpha / 2]))
-    shares = ndtr(bias + z / np.maximum(1 - acceleration * z, 1e-3))
+    shares = np.array([alpha / 2, 1 - alpha / 2])
+    if getattr(metric, "INTERVAL", "bca") == "bca":
+        below = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
+        bias = ndtri(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
+        z = bias + ndtri(shares)
+        acceleration = 0.0 if rows is None else _acceleration(rows, metric)
+        shares = ndtr(bias + z / np.maximum(1 - acceleration * z, 1e-3))
     low, high = (float(q) for q in np.quantile(drawn, shares))
     return {"value": value, "low": min(low, value), "high": max(high, value)}
 
@@ -124,8 +123,7 @@ def _all_alike(rows: np.ndarray, alpha: float) -> tuple[float, float] | None:
 
 
 def _acceleration(rows: np.ndarray, metric: ModuleType) -> float:
-    n = len(rows)
-    left_out = metric.combine((rows.sum(axis=0) - rows) / max(n - 1, 1))  # (n,)
+    left_out = metric.combine((rows.sum(axis=0) - rows) / max(len(rows) - 1, 1))  # (n,)
     gaps: Any = left_out.mean() - left_out
     total = float((gaps**2).sum())
     return float((gaps**3).sum()) / (6 * total**1.5) if total > 0 and np.isfinite(total) else 0.0

@@ -54,7 +54,8 @@ def resample_scores(
         X = preparation.transform(rows, state)
         data = fit_data(X, y[train], stop, meta, state)
         context = FitContext(seed=seed + index, threads=threads, device=device)
-        predicted = fitted_predict(model, data, context, preparation.transform(frame[test], state))
+        fitted = model.module.fit(data, model.typed, context)
+        predicted = model.module.predict(fitted, preparation.transform(frame[test], state))
         for name, value in scoring.scores(meta.task, y[test], predicted).items():
             scores[name].append(value)
         used.append(index)
@@ -91,38 +92,3 @@ def fit_data(
         image_shape=meta.image_shape,
         feature_names=preparation.feature_names(state),
     )
-
-
-def fitted_predict(
-    model: Plugin, data: FitData, context: FitContext, X_test: np.ndarray
-) -> np.ndarray:
-    """Return predictions (n,), or probabilities (n, k) of all classes, of a model fitted on `data`.
-
-    Classes without a row to fit on (a rare one, in a split by time or group) are unknown to the
-    model: it is fitted on the others, and gives them probability 0.
-    """
-    module, params = model.module, model.typed
-    if data.task == "regression":
-        return module.predict(module.fit(data, params, context), X_test)
-    known = np.unique(data.y)
-    if len(known) == data.n_classes:
-        return module.predict(module.fit(data, params, context), X_test)
-    place = np.full(data.n_classes, -1)
-    place[known] = np.arange(len(known))
-    usable = place[data.y_stop] >= 0
-    X_stop, y_stop = data.X_stop[usable], place[data.y_stop[usable]]
-    if not len(y_stop):  # a stopping set must not be empty
-        X_stop, y_stop = data.X[:1], place[data.y[:1]]
-    fewer = FitData(
-        X=data.X,
-        y=place[data.y],
-        X_stop=X_stop,
-        y_stop=y_stop,
-        task=data.task,
-        n_classes=len(known),
-        image_shape=data.image_shape,
-        feature_names=data.feature_names,
-    )
-    probabilities = np.zeros((len(X_test), data.n_classes))
-    probabilities[:, known] = module.predict(module.fit(fewer, params, context), X_test)
-    return probabilities

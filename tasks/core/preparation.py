@@ -26,12 +26,13 @@ def fit(frame: pl.DataFrame, columns: Columns, recipes: list[Plugin]) -> State:
     """
     chosen: dict[str, Columns] = {recipe.name: {} for recipe in recipes}
     notes = []
+    schema = frame.schema  # asking for it costs a pass over all columns
     for name, column in columns.items():
         if frame[name].null_count() == len(frame):
             notes.append(f"{name}: left out, every value is missing in the training rows")
             continue
         for recipe in recipes:
-            if recipe.module.accepts(column, frame.schema[name]):
+            if recipe.module.accepts(column, schema[name]):
                 chosen[recipe.name][name] = column
                 break
         else:

@@ -10,37 +10,43 @@ TASK = "classification"
 GREATER_IS_BETTER = True
 
 
+def rows(y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Return for each class: placement if of it, is of it, placement if not, area; (n, 4 k').
+
+    The placement of a row is the share of the other side's rows that it is on the right side of,
+    ties half. Their means give the area exactly, its changes with the rows' weights to first order
+    (DeLong et al. 1988, "Comparing the areas under two or more correlated ROC curves").
+    """
+    k = prediction.shape[1]
+    terms = []
+    for c in [1] if k == 2 else range(k):
+        positive = y == c
+        if not 0 < positive.sum() < len(y):
+            continue
+        scores = prediction[:, c]
+        ups, downs = np.sort(scores[positive]), np.sort(scores[~positive])
+        above = _share_below(downs, scores)
+        below = 1 - _share_below(ups, scores)
+        area = above[positive].mean()
+        terms += [above * positive, positive, below * ~positive, np.full(len(y), area)]
+    return np.stack(terms, axis=1) if terms else np.zeros((len(y), 0))
+
+
+def _share_below(ordered: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the share of `ordered` below each score, ties half, (n,)."""
+    left, right = (np.searchsorted(ordered, scores, side) for side in ("left", "right"))
+    return (left + right) / (2 * len(ordered))
+
+
+def combine(means: np.ndarray) -> np.ndarray:
+    """Return the metric of means over rows, (..., 4 k') -> (...)."""
+    of_it, share, others, area = (means[..., i::4] for i in range(4))
+    both = (share > 0) & (share < 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        areas = np.where(both, of_it / share + others / (1 - share) - area, 0)
+        return np.clip(areas, 0, 1).sum(axis=-1) / np.where(both.any(-1), both.sum(-1), np.nan)
+
+
 def score(y: np.ndarray, prediction: np.ndarray) -> float:
     """Return the area of probabilities (n, k) for class indices (n,)."""
-    return float(weighted(y, prediction, np.ones((1, len(y))))[0])
-
-
-def weighted(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area for each set of row weights, (draw, n) -> (draw,)."""
-    k = prediction.shape[1]
-    classes = [1] if k == 2 else [c for c in range(k) if 0 < (y == c).sum() < len(y)]
-    areas = np.full((max(len(classes), 1), len(weights)), np.nan)
-    for i, c in enumerate(classes):
-        areas[i] = _area(y == c, prediction[:, c], weights)
-    defined = ~np.isnan(areas)
-    total = np.where(defined, areas, 0).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return total / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
-
-
-def _area(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted Mann-Whitney statistic, (draw,); ties count half.
-
-    Hanley & McNeil 1982, "The meaning and use of the area under a ROC curve".
-    """
-    order = np.argsort(scores, kind="stable")
-    ordered, positive = scores[order], positive[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # of runs of equal scores
-    by_score = weights[:, order]
-    ups, downs = by_score * positive, by_score * ~positive
-    if len(starts) < len(order):
-        ups, downs = (np.add.reduceat(w, starts, axis=1) for w in (ups, downs))
-    below = np.cumsum(downs, axis=1) - downs / 2
-    pairs = ups.sum(axis=1) * downs.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.einsum("dn,dn->d", ups, below) / np.where(pairs > 0, pairs, np.nan)
+    return float(combine(rows(y, prediction).mean(axis=0)))

@@ -21,7 +21,10 @@ def accepts(column: Column, dtype: pl.DataType) -> bool:
 
 
 def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]:
-    """Return the more frequent value of each column, and whether training had missing ones."""
+    """Return the more frequent value of each column, and whether training had missing ones.
+
+    Constant columns are left out.
+    """
     return {
         "columns": [
             {
@@ -30,6 +33,7 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
                 "flag": frame[name].null_count() > 0,
             }
             for name in columns
+            if frame[name].n_unique() > 1
         ]
     }
 

@@ -1,7 +1,7 @@
 """Categories as one feature each (one-hot), the rare ones together; missing is one of its own.
 
 A category that training did not see is `other` where there is an `other`, else no feature is set.
-Not for identifiers, where nearly every row has its own value: give those the role `ignore`.
+Not for columns of very many categories that all matter: only the most frequent get a feature.
 """
 
 from typing import Any
@@ -22,6 +22,12 @@ class Params(PluginParams):
     max_categories: int = Field(
         32, ge=2, le=1000, description="most features a column, with `other`"
     )
+    max_distinct: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="a column with more categories a row is an identifier, left out",
+    )
     min_rows: int = Field(2, ge=1, description="a category in fewer training rows counts as rare")
 
 
@@ -31,13 +37,18 @@ def accepts(column: Column, dtype: pl.DataType) -> bool:
 
 
 def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]:
-    """Return the categories of each column, most frequent first, and whether it has an `other`."""
+    """Return the categories of each column, most frequent first, and whether it has an `other`.
+
+    Constant columns and identifiers are left out.
+    """
     fitted = []
     for name in columns:
         texts = frame[name].cast(pl.String).fill_null("")
         counts = (
             texts.alias("value").value_counts().sort(["count", "value"], descending=[True, False])
         )
+        if len(counts) == 1 or len(counts) > params.max_distinct * len(frame):
+            continue
         frequent = counts.filter(pl.col("count") >= params.min_rows)["value"].to_list()
         frequent = frequent or counts["value"].to_list()
         if len(frequent) > params.max_categories:

@@ -2,6 +2,7 @@
 
 A circle is used where the training rows go round it often enough; elapsed time not for the column
 of role `time`, whose later values no training row has seen. A missing time is at no place: zeros.
+The input is a double: OpenVINO computes it in float32, which moves a time by up to a minute.
 """
 
 from typing import Any, Literal

@@ -16,7 +16,8 @@ from tasks.core.prepared import Input, feed
 from tasks.core.schema import Column, Columns
 
 BOUND = 1e6  # |scaled value|: infinities and absurd values end here, and float32 never overflows
-ROUNDING = 2e-6  # of a scale: what float32 may lose of a raw value; above it the input is a double
+ROUNDING = 1e-5  # share of a scale that float32 may lose of a raw value; else the input is a double
+MERGED = 0.01  # share of the distinct values that float32 may make equal to others
 
 
 class Params(PluginParams):
@@ -38,7 +39,7 @@ def accepts(column: Column, dtype: pl.DataType) -> bool:
 
 
 def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]:
-    """Return median, centre and scale of each column; those without a finite value are left out.
+    """Return median, centre and scale of each column; constant and empty ones are left out.
 
     Robust scaling with a smooth bound is that of RealMLP (Holzmüller et al. 2024, "Better by
     Default", section 3); trees are indifferent to it, since it keeps the order.
@@ -47,23 +48,36 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
     for name in columns:
         values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         seen = values[np.isfinite(values)]
-        if not len(seen):
+        flag = bool(params.flag_missing and np.isnan(values).any())
+        if not len(seen) or (seen.min() == seen.max() and not flag):
             continue
         center, scale = _center_scale(seen, params.scale)
-        with np.errstate(over="ignore"):
-            loss = np.abs(seen - seen.astype(np.float32)).max()
-        dtype = "float32" if loss <= ROUNDING * scale else "float64"
+        dtype = "float64" if _needs_double(seen, center, scale) else "float32"
         groups[dtype].append(
             {
                 "name": name,
                 "median": float(np.median(seen)),
                 "center": center,
                 "scale": scale,
-                "flag": bool(params.flag_missing and np.isnan(values).any()),
+                "flag": flag,
             }
         )
     limit = None if params.outliers == "keep" else params.limit
     return {"groups": groups, "outliers": params.outliers, "limit": limit}
+
+
+def _needs_double(values: np.ndarray, center: float, scale: float) -> bool:
+    """Return whether float32 loses digits that matter (of identifiers, seconds since 1970).
+
+    Not lightly: TensorRT takes no doubles.
+    """
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+        lost = np.abs(values - single) / np.maximum(scale, np.abs(values - center))
+    if lost.max() > ROUNDING:
+        return True
+    merged = len(np.unique(single)) < (1 - MERGED) * len(np.unique(values))
+    return bool(lost.max() > ROUNDING / 10 and merged)
 
 
 def _center_scale(values: np.ndarray, kind: str) -> tuple[float, float]:
