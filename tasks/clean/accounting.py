@@ -19,9 +19,10 @@ def account(step: str, before: pl.DataFrame, after: pl.DataFrame, note: str = ""
         RuntimeError: the step made rows, or changed their order: a fault of the step.
     """
     kept = _aligned(step, before, after)
-    both = [name for name in after.columns if name in kept.columns and name != ROW]
+    known = set(kept.columns) - {ROW}
+    both = [name for name in after.columns if name in known]
     changed = pl.DataFrame(
-        [kept[n].cast(after.schema[n], strict=False).ne_missing(after[n]) for n in both]
+        [kept[n].cast(after[n].dtype, strict=False).ne_missing(after[n]) for n in both]
     )
     per_column = {
         name: count
@@ -52,12 +53,13 @@ def _aligned(step: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFra
 
 def _structure(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
     words = []
-    if gone := [name for name in before.columns if name not in after.columns]:
+    old, new = before.schema, after.schema  # made anew at each access
+    if gone := [name for name in old if name not in new]:
         words.append(f"removed {', '.join(gone)}")
-    if new := [name for name in after.columns if name not in before.columns]:
-        words.append(f"added {', '.join(new)}")
+    if made := [name for name in new if name not in old]:
+        words.append(f"added {', '.join(made)}")
     casts: dict[str, list[str]] = {}
-    for name, dtype in after.schema.items():
-        if name in before.columns and before.schema[name] != dtype:
-            casts.setdefault(f"{before.schema[name]} to {dtype}", []).append(name)
+    for name, dtype in new.items():
+        if name in old and old[name] != dtype:
+            casts.setdefault(f"{old[name]} to {dtype}", []).append(name)
     return words + [f"{cast}: {', '.join(names)}" for cast, names in casts.items()]

@@ -1,11 +1,13 @@
 """Runs lazy frames on a device, and writes tables so that equal tables are equal bytes."""
 
+import importlib.util
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
-from tasks.core.errors import ParamsError
+from tasks.core.errors import EngineUnavailable, ParamsError
 from tasks.core.plugins import unknown
 
 ROW_GROUP = 2**17  # rows; fixed, or the bytes would depend on how the engine chunked the frame
@@ -18,10 +20,24 @@ def collect(frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False) ->
         frame: the query.
         device: `cpu` or `cuda`.
         demanded: the GPU or nothing; otherwise what cuDF cannot do runs on the CPU.
+
+    Raises:
+        EngineUnavailable: the GPU was demanded and cuDF is not installed.
     """
-    if device == "cuda":
+    if device == "cuda" and (reason := unavailable()):
+        if demanded:
+            raise EngineUnavailable(reason)
+        logging.getLogger(__name__).warning("%s Tables are worked on by the CPU.", reason)
+    elif device == "cuda":
         return frame.collect(engine=pl.GPUEngine(raise_on_fail=demanded))
     return frame.collect(engine="streaming")
+
+
+def unavailable() -> str | None:
+    """Return None where cuDF's engine for Polars is installed, else what to do about it."""
+    if importlib.util.find_spec("cudf_polars"):
+        return None
+    return "cudf-polars is not installed: pip install 'temper[gpu]'."
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:

@@ -89,8 +89,9 @@ def _run(batches: dict[str, tuple[Any, list]], folder: Path) -> tuple[Any, dict[
 def _of_rows(columns: Columns, frame: pl.DataFrame, bad: float) -> list[tuple[str, dict]]:
     """Return what is expected of single values; a share of `bad` rows may fail."""
     mostly = 1 - bad
+    present = set(_plain(frame))
     made: list[tuple[str, dict]] = [
-        ("ExpectColumnToExist", {"column": name}) for name in columns if name in _plain(frame)
+        ("ExpectColumnToExist", {"column": name}) for name in columns if name in present
     ]
     for rule in schema.rules(columns, dict(frame.schema)):
         at = {"column": rule.column, "mostly": mostly}

@@ -17,11 +17,12 @@ def figures(frame: pl.DataFrame, columns: Columns, spec: Table) -> dict[str, Any
 
     NaN and blank text count as missing if `frame` is a `checked_view`.
     """
-    names = [name for name in frame.columns if name != ROW]
-    plain = [n for n in names if not isinstance(frame.schema[n], pl.Array | pl.List | pl.Binary)]
+    dtypes = frame.schema  # made anew at each access
+    names = [name for name in dtypes if name != ROW]
+    plain = [n for n in names if not isinstance(dtypes[n], pl.Array | pl.List | pl.Binary)]
     missing = frame.select(pl.col(names).null_count()).row(0, named=True)
     distinct = frame.select(pl.col(plain).drop_nulls().n_unique()).row(0, named=True)
-    floats = [name for name in plain if frame.schema[name].is_float()]
+    floats = [name for name in plain if dtypes[name].is_float()]
     infinite = frame.select(pl.col(floats).is_infinite().sum()).row(0, named=True) if floats else {}
     times = [name for name in by_role(columns, "time") if name in names]
     return {

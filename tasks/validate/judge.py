@@ -37,7 +37,8 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
         problems.append("the table has no rows")
     if problems:
         raise DataError(_message(problems))
-    columns = {name: column for name, column in columns.items() if name in frame.columns}
+    present = set(frame.columns)
+    columns = {name: column for name, column in columns.items() if name in present}
     columns = _with_target(columns, spec.target)
     asked = schema.rules(columns, dict(frame.schema))
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)

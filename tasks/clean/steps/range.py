@@ -57,18 +57,21 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     ]
     if problems:
         raise ParamsError("\n".join(problems))
+    changed, kept = [], []
     for name, (low, high) in _limits(columns, schema, params).items():
         value = pl.col(name)
         inside = value.is_between(
             low if low is not None else float("-inf"), high if high is not None else float("inf")
         )
         if params.outside == "drop":
-            frame = frame.filter(inside | value.is_null())
+            kept.append(inside | value.is_null())
         elif params.outside == "clip":
-            frame = frame.with_columns(value.clip(low, high).cast(schema[name]))
+            changed.append(value.clip(low, high).cast(schema[name]))
         else:
-            frame = frame.with_columns(pl.when(inside).then(value).otherwise(None).alias(name))
-    return frame, columns
+            changed.append(pl.when(inside).then(value).otherwise(None).alias(name))
+    if kept:
+        frame = frame.filter(pl.all_horizontal(kept))
+    return frame.with_columns(changed), columns
 
 
 def _limits(
