@@ -32,7 +32,7 @@ class Params(PluginParams):
     warm_up: int = Field(20, ge=20, description="calls before the first timed one")
     threads: int = Field(1, ge=1, description="of every engine")
     time_budget_s: float = Field(
-        16, gt=0, description="for all timed calls; slow variants get fewer samples to fit it"
+        10, gt=0, description="for all timed calls; slow variants get fewer samples to fit it"
     )
     drift_limit: float = Field(
         0.1, gt=0, description="of the fp32 p50 between the halves; above, it is measured again"

@@ -17,6 +17,7 @@ import numpy as np
 from tasks.core import progress
 
 SETTLE = 3  # untimed calls when an entry's turn comes: the others had the caches in between
+SETTLE_MS = 2.0  # no more of them than fit this: what takes longer hardly notices
 
 
 @dataclass
@@ -34,6 +35,11 @@ class Entry:
     estimate_ms: float = 0.0
     ms: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
+    @property
+    def settle(self) -> int:
+        """Return the untimed calls of each turn."""
+        return min(SETTLE, int(SETTLE_MS / max(self.estimate_ms, 1e-6)))
+
     def time(self, calls: int) -> np.ndarray:
         """Return how long each of some calls took, (call,) ms."""
         run, feeds, clock = self.run, self.feeds, time.perf_counter_ns
@@ -47,9 +53,12 @@ class Entry:
 
 
 def warm_up(entries: list[Entry], calls: int) -> None:
-    """Call each entry that often, and estimate from the second half what a call takes."""
+    """Call each entry that often, and estimate from all but the first what a call takes.
+
+    By the mean, which counts the calls that were interrupted: on a busy machine they cost the most.
+    """
     for entry in entries:
-        entry.estimate_ms = float(np.median(entry.time(calls)[calls // 2 :]))
+        entry.estimate_ms = float(np.mean(entry.time(calls)[calls // 4 :]))
 
 
 def plan(entries: list[Entry], rounds: int, budget_s: float) -> list[int]:
@@ -58,20 +67,18 @@ def plan(entries: list[Entry], rounds: int, budget_s: float) -> list[int]:
     Those that want little get what they want; the others share the rest in equal time, one call a
     round at least.
     """
-    a_round_ms = budget_s * 1e3 / rounds
-    need = {i: -(-e.wanted // rounds) * e.estimate_ms for i, e in enumerate(entries)}
-    left, share = a_round_ms, float("inf")
-    for position, i in enumerate(sorted(need, key=lambda i: need[i])):
+    wanted = [-(-e.wanted // rounds) for e in entries]
+    need = [(w + e.settle) * e.estimate_ms for w, e in zip(wanted, entries, strict=True)]
+    left, share = budget_s * 1e3 / rounds, float("inf")
+    for position, cost in enumerate(sorted(need)):
         equal = left / (len(need) - position)
-        if need[i] > equal:
+        if cost > equal:
             share = equal
             break
-        left -= need[i]
+        left -= cost
     return [
-        max(1, min(-(-e.wanted // rounds), int(share / e.estimate_ms)))
-        if np.isfinite(share)
-        else -(-e.wanted // rounds)
-        for e in entries
+        w if cost <= share else max(1, int(share / e.estimate_ms) - e.settle)
+        for w, cost, e in zip(wanted, need, entries, strict=True)
     ]
 
 
@@ -88,7 +95,7 @@ def measure(entries: list[Entry], rounds: int, budget_s: float, seed: int) -> No
         for at in range(rounds):
             generator.shuffle(order)
             for i in order:
-                entries[i].time(min(SETTLE, calls[i]))
+                entries[i].time(entries[i].settle)
                 took[i].append(entries[i].time(calls[i]))
             progress.report(0.5 + 0.5 * (at + 1) / rounds, f"round {at + 1} of {rounds}")
     finally:

@@ -19,8 +19,8 @@ def measure(
     metrics: list[Plugin],
     prepared: Artifact,
     params: Params,
-    seed: int = 0,
-    device: str = "cpu",
+    seed: int,
+    device: str,
 ) -> Artifact:
     """Return `benchmark/measurements`: latencies, memory and accuracy of each variant and engine.
 

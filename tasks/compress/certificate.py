@@ -62,6 +62,25 @@ def quantised_share(content: bytes) -> float | None:
     return integer / (integer + floating) if integer + floating else None
 
 
+def quantised_weights(model: "onnx.ModelProto") -> dict[str, int]:
+    """Return the bytes of the INT8 weights with their scales, and what they took in float32.
+
+    Biases are left out: they stay as they are, or become 32-bit integers.
+    """
+    from onnx import TensorProto
+
+    tensors = {t.name: t for t in model.graph.initializer}
+    found: dict[str, int] = {}
+    count = 0
+    for node in model.graph.node:
+        weight = tensors.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if weight is None or weight.data_type not in (TensorProto.INT8, TensorProto.UINT8):
+            continue
+        count += int(np.prod(weight.dims))
+        found.update({n: graphs.tensor_bytes(tensors[n]) for n in node.input if n in tensors})
+    return {"bytes": sum(found.values()), "fp32_bytes": 4 * count}
+
+
 def stated(found: Difference, of: str, tolerance: float | None) -> dict[str, Any]:
     """Return `parity` of variant.json: the difference from `of`, and what was allowed."""
     finite = bool(np.isfinite(found.max_abs))

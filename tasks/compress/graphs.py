@@ -42,17 +42,18 @@ def is_trees(graph: "onnx.GraphProto") -> bool:
 
 def weight_bytes(graph: "onnx.GraphProto") -> int:
     """Return the bytes of the weights: initializers, constants, arrays of tree ensembles."""
-    total = sum(_tensor_bytes(t) for t in graph.initializer)
+    total = sum(tensor_bytes(t) for t in graph.initializer)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
-                total += _tensor_bytes(attribute.t)
+                total += tensor_bytes(attribute.t)
             elif node.domain == "ai.onnx.ml":
                 total += attribute.ByteSize()
     return total
 
 
-def _tensor_bytes(tensor: "onnx.TensorProto") -> int:
+def tensor_bytes(tensor: "onnx.TensorProto") -> int:
+    """Return the bytes of a tensor's values."""
     from onnx import TensorProto, helper
 
     if tensor.data_type == TensorProto.STRING:

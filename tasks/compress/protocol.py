@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import onnx
 
 
+class NotApplicable(Exception):
+    """Raised by a technique that finds out, while it is applied, that it does not fit the graph."""
+
+
 @dataclass(frozen=True)
 class Parent:
     """The graph that a technique is applied to.

@@ -3,7 +3,7 @@
 from prefect import task
 
 from tasks.compress import variants
-from tasks.compress.params import FP32, Params
+from tasks.compress.params import FP32
 from tasks.core import child, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
@@ -17,8 +17,8 @@ def export(
     model: Plugin,
     prepared: Artifact,
     metrics: list[Plugin],
-    tolerance: float = Params().tolerance,
-    time_limit_s: float = Params().time_limit_s,
+    tolerance: float,
+    time_limit_s: float,
 ) -> Artifact:
     """Return `compress/<model>/fp32`: the whole graph of a fitted model, verified against it."""
     with store.writing() as out:
@@ -44,10 +44,10 @@ def compress(
     recipe: list[Plugin],
     prepared: Artifact,
     metrics: list[Plugin],
-    tolerance: float = Params().tolerance,
-    calibration_rows: int = Params().calibration_rows,
-    time_limit_s: float = Params().time_limit_s,
-    seed: int = 0,
+    tolerance: float,
+    calibration_rows: int,
+    time_limit_s: float,
+    seed: int,
 ) -> Artifact:
     """Return `compress/<model>/<label>`: what a recipe makes of the fp32 graph, or why not."""
     with store.writing() as out:

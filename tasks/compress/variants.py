@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.compress import certificate, export, graphs
 from tasks.compress.params import FP32
-from tasks.compress.protocol import Context, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.errors import ParityError, TransientError
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 SHOWN = 300  # characters of an error
 GRAPH = "model.onnx"
+TREES_NOTE = "tree ensembles (ai.onnx.ml): ONNX Runtime only"
 UNKNOWN = (
-    *("reason", "parity", "metrics", "agreement", "quantised_share"),
+    *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights"),
     *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
 )
 
@@ -132,7 +133,10 @@ def _applied(
         reason = step.module.applies(parent)
         if reason:
             return None, reason if len(recipe) == 1 else f"{step.name}: {reason}"
-        graph = step.module.apply(parent, step.typed, context)
+        try:
+            graph = step.module.apply(parent, step.typed, context)
+        except NotApplicable as why:
+            return None, str(why) if len(recipe) == 1 else f"{step.name}: {why}"
         parent = Parent(graph, parent.plugin, parent.fitted, (*parent.earlier, step.name))
     return graph, None
 
@@ -164,6 +168,7 @@ def _write(
         }
         if head["precision"] == "int8":
             head["quantised_share"] = certificate.quantised_share(content)
+            head["quantised_weights"] = certificate.quantised_weights(made)
     opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
     trees = graphs.is_trees(made.graph)
     certificate.write(
@@ -175,7 +180,7 @@ def _write(
             **certificate.sizes(content, made),
             "opset": opset["ai.onnx"],
             "domains": opset,
-            "engines_note": "tree ensembles (ai.onnx.ml): ONNX Runtime only" if trees else None,
+            "engines_note": TREES_NOTE if trees else head["engines_note"],
         },
     )
     (out / GRAPH).write_bytes(content)
@@ -183,8 +188,10 @@ def _write(
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
     """Return the part of `variant.json` that is known beforehand; the rest is null."""
-    precision, dialect = FP32, None
+    precision, dialect, note = FP32, None, None
     for step in recipe:
+        if hasattr(step.module, "note"):
+            note = step.module.note(step.typed) or note
         precision = step.module.PRECISION or precision
         if hasattr(step.module, "dialect"):
             dialect = step.module.dialect(step.typed)
@@ -197,6 +204,7 @@ def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]
         "recipe_params": [step.typed.model_dump(mode="json") for step in recipe],
         "precision": precision,
         "dialect": dialect,
+        "engines_note": note,
     }
 
 

@@ -8,8 +8,10 @@ A technique plugin has:
   why not, in words for the table;
 - `apply(parent: Parent, params: Params, context: Context) -> onnx.ModelProto`: the compressed whole
   graph, with the parent's inputs and outputs; the parent's graph is left as it was; the same bytes
-  each time;
-- optionally `dialect(params) -> str`: which engines' INT8 it speaks.
+  each time. It raises `NotApplicable` with
+  the reason where it finds out only then that it does not fit;
+- optionally `dialect(params) -> str`: which engines' INT8 it speaks;
+- optionally `note(params) -> str | None`: what the table says of engines and speed.
 
 `Parent` and `Context` are those of `tasks.compress.protocol`. Only the model's part is compressed:
 the preparation in the graph (nodes named `prepare/…`) keeps its precision, for raw columns may be

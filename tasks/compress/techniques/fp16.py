@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.compress import graphs
-from tasks.compress.protocol import Context, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.plugins import PluginParams
 
 if TYPE_CHECKING:
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 LIBRARIES = ("onnxruntime", "onnx")
 PRECISION = "fp16"
 ROWS = 64
+# Operators that compute in whichever float their inputs have; any other stays in float32
+EITHER = frozenset(
+    (
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "Abs"),
+        *("Relu", "LeakyRelu", "PRelu", "Elu", "Gelu", "Erf", "Tanh", "Sigmoid", "Clip"),
+        *("HardSigmoid", "HardSwish", "BatchNormalization", "MaxPool", "AveragePool"),
+        *("GlobalAveragePool", "GlobalMaxPool", "Concat", "Split", "Slice", "Pad", "Identity"),
+        *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"),
+    )
+)
 
 
 class Params(PluginParams):
@@ -28,6 +38,11 @@ class Params(PluginParams):
     largest: float = Field(
         8192.0, gt=0, le=65504, description="operators with larger values than this stay in float32"
     )
+
+
+def note(params: Params) -> str | None:
+    """Return what the table says of the speed."""
+    return "half the size; computed in float32 on a CPU, so no faster there"
 
 
 def applies(parent: Parent) -> str | None:
@@ -42,68 +57,139 @@ def applies(parent: Parent) -> str | None:
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the graph with the model's weights and arithmetic in float16."""
-    import warnings
+    """Return the graph with the model's weights and arithmetic in float16.
 
+    A cast stands where a float32 tensor enters the converted operators, and where one leaves them;
+    the graph's inputs never pass through float16 on their way to the preparation.
+
+    Raises:
+        NotApplicable: every weight meets values that half precision has no room for.
+    """
     import onnx
-    from onnxruntime.transformers import float16
+    from onnx import TensorProto, helper, numpy_helper
 
-    kept = [n.name for n in parent.graph.graph.node if n.name.startswith(graphs.PREPARE)]
-    kept += _tail(parent.graph.graph) + _large(parent.graph, params.largest, context)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(parent.graph)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # says of each tiny weight that it becomes 1e-7
-        return float16.convert_float_to_float16(
-            copy,
-            keep_io_types=True,
-            op_block_list=[*float16.DEFAULT_OP_BLOCK_LIST, "Softmax", "Sigmoid", "ArgMax"],
-            node_block_list=sorted(set(kept)),
+    made = onnx.ModelProto()
+    made.CopyFrom(parent.graph)
+    graph = made.graph
+    floats = _floats(made)
+    chosen = _chosen(parent.graph, params.largest, context, floats)
+    if not any(n.name in chosen for n in graphs.weighted(graph)):
+        raise NotApplicable(
+            f"every weight meets values over {params.largest:g} on training rows: half precision "
+            "ends at 65504"
         )
+    weights = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+    inside = {o for n in graph.node if n.name in chosen for o in n.output if o in floats}
+    half: dict[str, str] = {}  # tensor -> its float16 twin
+    back: dict[str, str] = {}  # tensor made in float16 -> its float32 twin
+    nodes: list[onnx.NodeProto] = []
+
+    def cast(source: str, suffix: str, to: int) -> str:
+        name = f"{graphs.MODEL}{source.removeprefix(graphs.MODEL)}{suffix}"
+        nodes.append(helper.make_node("Cast", [source], [name], f"{name}/cast", to=to))
+        return name
+
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            if node.name not in chosen:
+                if name in inside:
+                    if name not in back:
+                        back[name] = cast(name, "/fp32", TensorProto.FLOAT)
+                    node.input[at] = back[name]
+            elif name in weights:
+                if name not in half:
+                    half[name] = f"{name}/fp16"
+                    values = numpy_helper.to_array(weights[name]).astype(np.float16)
+                    graph.initializer.append(numpy_helper.from_array(values, half[name]))
+                node.input[at] = half[name]
+            elif name in floats and name not in inside:
+                if name not in half:
+                    half[name] = cast(name, "/fp16", TensorProto.FLOAT16)
+                node.input[at] = half[name]
+        nodes.append(node)
+    for output in graph.output:  # one that is made in float16 keeps its name and type
+        if output.name in inside:
+            twin = f"{graphs.MODEL}{output.name}/fp16"
+            _rename(nodes, output.name, twin)
+            nodes.append(
+                helper.make_node(
+                    "Cast", [twin], [output.name], f"{twin}/cast", to=TensorProto.FLOAT
+                )
+            )
+    kept = [onnx.NodeProto.FromString(n.SerializeToString()) for n in nodes]
+    del graph.node[:]
+    graph.node.extend(kept)
+    used = {name for n in kept for name in n.input}
+    initializers = [i for i in graph.initializer if i.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(initializers)
+    return made
 
 
-def _tail(graph: "onnx.GraphProto") -> list[str]:
-    """Return the nodes from which no weight is reached any more."""
+def _rename(nodes: "list[onnx.NodeProto]", old: str, new: str) -> None:
+    for node in nodes:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                if name == old:
+                    names[at] = new
+
+
+def _floats(model: "onnx.ModelProto") -> set[str]:
+    """Return the tensors of float32 that nodes make or inputs bring."""
+    from onnx import TensorProto, shape_inference
+
+    graph = shape_inference.infer_shapes(model).graph
+    return {
+        v.name
+        for v in (*graph.value_info, *graph.input, *graph.output)
+        if v.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+
+
+def _chosen(
+    model: "onnx.ModelProto", largest: float, context: Context, floats: set[str]
+) -> set[str]:
+    """Return the nodes to convert: the model's up to its last weights, of modest values only."""
+    graph = model.graph
     needed = {n.name for n in graphs.weighted(graph)}
+    big = _large(model, largest, context, floats)
     ahead: set[str] = set()
-    tail = []
+    chosen = set()
     for node in reversed(graph.node):
         if node.name in needed or ahead.intersection(node.output):
             ahead.update(node.input)
-        else:
-            tail.append(node.name)
-    return tail
+            ours = not node.name.startswith(graphs.PREPARE) and node.op_type in EITHER
+            if ours and not big.intersection((*node.input, *node.output)):
+                chosen.add(node.name)
+    return chosen
 
 
-def _large(model: "onnx.ModelProto", largest: float, context: Context) -> list[str]:
-    """Return the nodes with weights, inputs or outputs beyond the range, on training rows."""
+def _large(
+    model: "onnx.ModelProto", largest: float, context: Context, floats: set[str]
+) -> set[str]:
+    """Return the tensors with values beyond the range, on training rows."""
     import onnx
-    from onnx import TensorProto, helper, numpy_helper, shape_inference
+    from onnx import TensorProto, helper, numpy_helper
 
-    inferred = shape_inference.infer_shapes(model)
-    floats = {
-        v.name
-        for v in inferred.graph.value_info
-        if v.type.tensor_type.elem_type == TensorProto.FLOAT
-    }
-    nodes = graphs.of_model(model.graph)
-    watched = sorted(floats & {name for n in nodes for name in (*n.input, *n.output)})
+    made = {o for n in graphs.of_model(model.graph) for o in n.output}
+    read = {i for n in graphs.of_model(model.graph) for i in n.input}
+    inputs = {i.name for i in model.graph.input}
+    watched = sorted(floats & (made | read) - inputs)
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]
-    probe.graph.output.extend(helper.make_tensor_value_info(w, 1, None) for w in watched)
-    big = {
+    probe.graph.output.extend(
+        helper.make_tensor_value_info(w, TensorProto.FLOAT, None) for w in watched
+    )
+    running = graphs.session(probe)
+    feed = {i.name: context.calibration[i.name][:ROWS] for i in running.get_inputs()}
+    values = running.run(watched, feed)
+    big = {w for w, v in zip(watched, values, strict=True) if not _peak(v) <= largest}
+    return big | {
         i.name
         for i in model.graph.initializer
-        if i.data_type == TensorProto.FLOAT and _peak(numpy_helper.to_array(i)) > largest
+        if i.data_type == TensorProto.FLOAT and not _peak(numpy_helper.to_array(i)) <= largest
     }
-    if watched:
-        rows = {k: v[:ROWS] for k, v in context.calibration.items()}
-        running = graphs.session(probe)
-        wanted = {i.name for i in running.get_inputs()}
-        values = running.run(watched, {k: v for k, v in rows.items() if k in wanted})
-        big |= {w for w, v in zip(watched, values, strict=True) if not _peak(v) <= largest}
-    return [n.name for n in nodes if big.intersection((*n.input, *n.output))]
 
 
 def _peak(values: np.ndarray) -> float:

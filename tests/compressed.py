@@ -1,0 +1,91 @@
+"""Small models, fitted and taken to variants, for the tests of `compress` and `benchmark`."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.compress import variants
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import Plugin, names
+from tasks.core.prepared import Prepared
+
+QUICK: dict[str, dict[str, Any]] = {
+    "random_forest": {"trees": 12, "max_leaves": 30},
+    "xg_boost": {"rounds": 12, "max_depth": 3},
+    "light_gbm": {"rounds": 12, "num_leaves": 8},
+    "mlp": {"epochs": 3, "width": 32},
+    "convnet": {"epochs": 2, "width": 16},
+}
+TOLERANCE = 1e-4
+
+
+@dataclass
+class Study:
+    """One prepared table, its fitted models and their variants; each made when asked for."""
+
+    data: Prepared
+    folder: Path
+    made: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> list[Plugin]:
+        found = [Plugin(kind="metric", name=name) for name in names("metric")]
+        return [m for m in found if self.data.meta.task == m.module.TASK]
+
+    def model(self, name: str) -> Plugin:
+        return Plugin(kind="model", name=name, params=QUICK.get(name, {}))
+
+    def fitted(self, name: str) -> Path:
+        """Return the folder of a fitted model."""
+        folder = self.folder / "fitted" / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            X, y, stop = self.data.X("train"), self.data.y("train"), self.data.stop
+            meta = self.data.meta
+            rows = FitData(
+                *(X[~stop], y[~stop], X[stop], y[stop], meta.task),
+                n_classes=len(meta.classes or []),
+                image_shape=meta.image_shape,
+                feature_names=meta.feature_names,
+            )
+            model = self.model(name)
+            model.module.save(model.module.fit(rows, model.typed, FitContext()), folder)
+        return folder
+
+    def fp32(self, name: str) -> Path:
+        """Return the folder of a model's whole graph."""
+        key = f"{name}/fp32"
+        if key not in self.made:
+            self.made[key] = self.empty(key)
+            variants.write_fp32(
+                *(self.made[key], self.fitted(name), self.model(name), self.data.folder),
+                *(self.metrics, TOLERANCE),
+            )
+        return self.made[key]
+
+    def compressed(self, name: str, recipe_label: str, *recipe: Plugin, rows: int = 64) -> Path:
+        """Return the folder of what a recipe made of a model."""
+        key = f"{name}/{recipe_label}"
+        if key not in self.made:
+            self.made[key] = self.empty(key)
+            variants.write_compressed(
+                *(self.made[key], self.fp32(name), self.fitted(name), self.model(name)),
+                *(recipe_label, list(recipe), self.data.folder, self.metrics, TOLERANCE, rows, 0),
+            )
+        return self.made[key]
+
+    def empty(self, key: str) -> Path:
+        folder = self.folder / "variants" / key
+        folder.mkdir(parents=True)
+        return folder
+
+
+def technique(name: str, **params: Any) -> Plugin:
+    """Return a technique with its parameters."""
+    return Plugin(kind="technique", name=name, params=params)
+
+
+def certificate(folder: Path) -> dict[str, Any]:
+    """Return a variant's `variant.json`."""
+    return json.loads((folder / "variant.json").read_text())
