@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from tasks.core.plugins import Plugin, PluginParams, names, plugin
+from tasks.core.errors import ParamsError
+from tasks.core.params import explain
+from tasks.core.plugins import Plugin, PluginParams, names, plugin, unknown
 
 
 class Split(PluginParams):
@@ -15,9 +17,7 @@ class Split(PluginParams):
         description="auto: `given` with a column of role split, `by_time` with one of role time, "
         "`by_group` with one of role group, `stratified` for classification, else `at_random`",
     )
-    params: dict[str, Any] = Field(
-        default={}, description="the plugin's own; `test_share` for most"
-    )
+    params: dict[str, Any] = Field(default={}, description="the plugin's; `test_share` for most")
 
 
 class Params(PluginParams):
@@ -38,20 +38,60 @@ class Params(PluginParams):
         """Return every plugin that may be used: the recipes, and the candidates for the split.
 
         Raises:
-            ParamsError: a name is unknown.
+            ParamsError: names or parameters are wrong: all of them.
         """
-        for name in self.recipes:
-            plugin("recipe", name)
+        splits, problems = self._splits()
         recipes = [
             Plugin(kind="recipe", name=name, params=self.recipes.get(name) or {})
             for name in names("recipe")
             if self.recipes.get(name, {}) is not None
         ]
-        if self.split.name != "auto":
-            plugin("split", self.split.name)
-        splits = [
-            Plugin(kind="split", name=name, params=self.split.params if name != "given" else {})
-            for name in names("split")
-            if name == "given" or self.split.name in ("auto", name)
-        ]
+        for name in self.recipes:
+            if name not in names("recipe"):
+                problems.append(
+                    "features.recipes: " + unknown(f"recipe {name!r}", name, names("recipe"))
+                )
+        for recipe in recipes:
+            problems += _problems(recipe, f"features.recipes.{recipe.name}")
+        if problems:
+            raise ParamsError("\n".join(problems))
         return recipes + splits
+
+    def _splits(self) -> tuple[list[Plugin], list[str]]:
+        """Return the candidates, `given` always among them, and what is wrong with them."""
+        name, params = self.split.name, self.split.params
+        where = "features.split"
+        given = Plugin(kind="split", name="given")
+        others = [other for other in names("split") if other != "given"]
+        if name == "given":
+            return [given], _problems(Plugin(kind="split", name="given", params=params), where)
+        if name == "auto":
+            fields = {other: plugin("split", other).Params.model_fields for other in others}
+            known = tuple(sorted({key for own in fields.values() for key in own}))
+            problems = [
+                f"{where}.params: " + unknown(f"parameter {key!r}", key, known)
+                for key in params
+                if key not in known
+            ]
+            found = [
+                Plugin(
+                    kind="split", name=o, params={k: params[k] for k in params if k in fields[o]}
+                )
+                for o in others
+            ]
+        elif name in others:
+            problems, found = [], [Plugin(kind="split", name=name, params=params)]
+        else:
+            known = ("auto", *names("split"))
+            return [given], [f"{where}.name: " + unknown(f"split {name!r}", name, known)]
+        for split in found:
+            problems += [p for p in _problems(split, f"{where}.params") if p not in problems]
+        return [*found, given], problems
+
+
+def _problems(chosen: Plugin, where: str) -> list[str]:
+    try:
+        chosen.module.Params(**chosen.params)
+    except ValidationError as error:
+        return explain(error, chosen.module.Params, where)
+    return []

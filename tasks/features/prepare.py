@@ -74,11 +74,14 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
 
 def candidates(spec: Table, params: Params) -> Columns:
     """Return the columns that may become features: role feature, and time's calendar if wanted."""
-    roles = {"feature", "time"} if params.time_features else {"feature"}
     return {
         name: column
         for name, column in spec.columns.items()
-        if column.role in roles and name != spec.target
+        if name != spec.target
+        and (
+            column.role == "feature"
+            or (column.role == "time" and column.type == "datetime" and params.time_features)
+        )
     }
 
 

@@ -145,11 +145,32 @@ def test_a_named_split_and_switched_off_recipes(tmp_path):
     assert "color: left out" in (tmp_path / "choices.json").read_text()
 
 
-def test_unknown_names_answer_with_the_nearest():
-    with pytest.raises(ParamsError, match="Did you mean 'by_group'"):
-        Params(split={"name": "by_grup"}).plugins()
-    with pytest.raises(ParamsError, match="Did you mean 'numeric'"):
-        Params(recipes={"numerics": {}}).plugins()
+def test_every_wrong_parameter_is_named_at_once():
+    wrong = Params(
+        split={"name": "by_grup"},
+        recipes={"numerics": {}, "numeric": {"limit": -1}, "image": {"divisr": 1}},
+    )
+    with pytest.raises(ParamsError) as caught:
+        wrong.plugins()
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    assert "features.split.name" in lines[0]
+    assert "Did you mean 'by_group'" in lines[0]
+    assert "Did you mean 'numeric'" in lines[1]
+    assert "features.recipes.image.divisr" in lines[2]
+    assert "features.recipes.numeric.limit" in lines[3]
+
+
+def test_auto_takes_the_params_of_any_split_it_may_choose():
+    params = Params(split={"params": {"test_share": 0.3, "first_share": 0.5}})
+    splits = {p.name: p.params for p in params.plugins() if p.kind == "split"}
+    assert splits["by_time"] == {"test_share": 0.3, "first_share": 0.5}
+    assert splits["stratified"] == {"test_share": 0.3}
+    assert splits["given"] == {}
+    for wrong in ({"test_share": 2}, {"test_shar": 0.2}):
+        with pytest.raises(ParamsError, match=r"features\.split\.params") as caught:
+            Params(split={"params": wrong}).plugins()
+        assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(
