@@ -11,6 +11,7 @@ from tasks.ingest.sniff import MARKS
 TEXT_MARKS = ("", "na", "n/a", "nan", "null", "(null)", "<na>", "#n/a", "#na", "?")
 LEADING_ZERO = r"^[+-]?0\d+$"
 LONG = r"^[+-]?\d{19,}$"
+LONG_BYTES = 19
 THOUSANDS = r"^[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?$"
 COMMA = r"^[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?$"
 SAMPLE = 500
@@ -53,18 +54,23 @@ def typed(
     if count == 0:
         result = pl.Series(cells.name, [None] * len(cells), dtype=DTYPES[wanted or "text"])
         return Typed(
-            result, wanted or "text", _marks(stripped, marks), _none(cells), note="all missing"
+            result,
+            wanted or "text",
+            _marks(stripped, values, marks),
+            _none(cells),
+            note="all missing",
         )
     if wanted is None and label:
         whole = values.cast(pl.Int64, strict=False)
         if (whole.cast(pl.String) == values).sum() == count:
-            return Typed(whole, "integer", _marks(stripped, marks), _none(cells))
+            return Typed(whole, "integer", _marks(stripped, values, marks), _none(cells))
         return _text(cells, stripped, None, options)
     note = None
     if wanted in (None, "boolean"):
         found = _boolean(values, count, wanted)
         if found is not None:
-            return _result(found, "boolean", values, stripped, marks)
+            words = ", ".join(values.drop_nulls().unique(maintain_order=True).head(6))
+            return _result(found, "boolean", values, stripped, marks, f"boolean from {words}")
     if wanted in (None, "integer", "float"):
         number, note = _number(values, count, wanted, options, comma_file)
         if number is not None:
@@ -90,10 +96,9 @@ DTYPES: dict[str, Any] = {
 
 def decimal_comma(frame: pl.DataFrame) -> bool:
     """Return whether some column of strings can only be read as numbers with a decimal comma."""
-    sample = frame.head(SAMPLE)
-    for name in frame.columns:
-        if frame[name].dtype != pl.String:
-            continue
+    sample = frame.head(SAMPLE).select(pl.col(pl.String))
+    commas = sample.select(pl.all().str.contains(",", literal=True).any())
+    for name in (c for c in commas.columns if commas[c][0]):
         values = _present(sample[name].str.strip_chars(), MARKS).drop_nulls()
         comma = values.str.contains(COMMA)
         if len(values) and comma.mean() >= 0.9:  # type: ignore[operator]
@@ -107,6 +112,8 @@ def category_or_text(values: pl.Series) -> Type:
     """Return `category` where strings repeat enough to be levels, else `text`."""
     present = values.drop_nulls()
     levels = present.n_unique()
+    if not levels:
+        return "text"
     few = levels <= CATEGORIES or levels <= min(MOST_CATEGORIES, CATEGORY_SHARE * len(present))
     return "category" if few and (levels < len(present) or levels <= 2) else "text"
 
@@ -121,7 +128,7 @@ def _result(
     note: str | None = None,
 ) -> Typed:
     unparsed = values.is_not_null() & found.is_null()
-    return Typed(found, kind, _marks(stripped, marks), unparsed, taken_for, note)
+    return Typed(found, kind, _marks(stripped, values, marks), unparsed, taken_for, note)
 
 
 def _text(
@@ -131,19 +138,21 @@ def _text(
         TEXT_MARKS if options.missing is None else tuple(m.strip().lower() for m in options.missing)
     )
     present = _present(stripped, marks)
-    values = pl.select(pl.when(present.is_not_null()).then(cells).alias(cells.name)).to_series()
+    values = _unless(cells, present.is_null())
     kind = wanted or category_or_text(values)
-    return Typed(values, kind, _marks(stripped, marks), _none(cells))
+    return Typed(values, kind, _marks(stripped, values, marks), _none(cells))
 
 
 def _present(stripped: pl.Series, marks: Any) -> pl.Series:
     """Return the values with the marks of missing ones (in any case) as null."""
     short = stripped.str.len_bytes() <= max(map(len, marks), default=0)
     gone = short & stripped.str.to_lowercase().is_in(list(marks))
-    return pl.select(pl.when(~gone).then(stripped).alias(stripped.name)).to_series()
+    return _unless(stripped, gone)
 
 
-def _marks(stripped: pl.Series, marks: Any) -> dict[str, int]:
+def _marks(stripped: pl.Series, present: pl.Series, marks: Any) -> dict[str, int]:
+    if present.null_count() == stripped.null_count():
+        return {}
     short = stripped.filter(stripped.str.len_bytes() <= max(map(len, marks), default=0))
     found = short.filter(short.str.to_lowercase().is_in(list(marks))).value_counts()
     return dict(sorted(found.iter_rows()))
@@ -194,33 +203,23 @@ def _number(
                 "separators or decimal marks; state ingest.options.decimal or .thousands"
             )
     found = _count(best)
-    if wanted is None and found and found >= need:
-        if values.str.contains(LEADING_ZERO).sum() >= max(0.01 * count, 1):
-            return None, "whole numbers with leading zeros: kept as text"
-        if values.str.contains(LONG).sum() - _fits(values) >= max(0.01 * count, 1):
-            return None, "whole numbers too large for 64 bits: kept as text"
-    if found < need or (wanted is None and found == 0):
-        grouped = int(values.str.contains(THOUSANDS).sum())
-        if found + grouped >= options.type_share * count and grouped:
-            example = values.filter(values.str.contains(THOUSANDS))[0]
-            return None, (
-                f"looks like numbers with thousands separators ({example!r}): kept as text; state "
-                "ingest.options.thousands"
-            )
-        return None, None
-    if comma:
-        taken_for = "decimal comma" + (f"; {taken_for}" if taken_for else "")
-    whole = (
-        _commas(text, strict=False).cast(pl.Int64, strict=False)
-        if comma
-        else text.cast(pl.Int64, strict=False)
-    )
+    if found < need or not (found or wanted):
+        return None, _grouped(values, found, options.type_share * count)
+    zeros = long = None
     if wanted is None:
         zeros = values.str.contains(LEADING_ZERO)
-        best = _unless(best, zeros)
-        whole = _unless(whole, zeros)
-        long = values.str.contains(LONG) & whole.is_null()
-        best = _unless(best, long)
+        if zeros.sum() >= max(0.01 * count, 1):
+            return None, "whole numbers with leading zeros: kept as text"
+        if values.str.len_bytes().max() >= LONG_BYTES:  # type: ignore[operator]
+            long = values.str.contains(LONG) & values.cast(pl.Int64, strict=False).is_null()
+            if long.sum() >= max(0.01 * count, 1):
+                return None, "whole numbers too large for 64 bits: kept as text"
+    if comma:
+        taken_for = "decimal comma" + (f"; {taken_for}" if taken_for else "")
+    whole = (_commas(text, strict=False) if comma else text).cast(pl.Int64, strict=False)
+    for odd in (zeros, long):
+        if odd is not None and odd.any():
+            best, whole = _unless(best, odd), _unless(whole, odd)
     if wanted == "integer":
         exact = best.cast(pl.Int64, strict=False)
         same = (exact.cast(pl.Float64) == best) & (best.abs() < 2**53)
@@ -228,6 +227,17 @@ def _number(
     if wanted is None and whole.null_count() == best.null_count():
         return (whole, "integer", taken_for), None
     return (best, "float", taken_for), None
+
+
+def _grouped(values: pl.Series, found: int, need: float) -> str | None:
+    """Return a hint where values would be numbers but for thousands separators."""
+    grouped = values.str.contains(THOUSANDS)
+    if not grouped.any() or found + grouped.sum() < need:
+        return None
+    return (
+        f"looks like numbers with thousands separators ({values.filter(grouped)[0]!r}): kept as "
+        "text; state ingest.options.thousands"
+    )
 
 
 def _floats(text: pl.Series) -> pl.Series:
@@ -251,14 +261,9 @@ def _count(values: pl.Series) -> int:
     return len(values) - values.null_count()
 
 
-def _fits(values: pl.Series) -> int:
-    return _count(values.filter(values.str.contains(LONG)).cast(pl.Int64, strict=False))
-
-
 def _unless(values: pl.Series, condition: pl.Series) -> pl.Series:
-    return pl.select(
-        pl.when(~condition.fill_null(False)).then(values).alias(values.name)
-    ).to_series()
+    keep = ~condition.fill_null(False)
+    return values.zip_with(keep, pl.Series([None], dtype=values.dtype))
 
 
 def _datetime(
@@ -311,6 +316,7 @@ def _either(
 
 def _moments(values: pl.Series, form: str) -> pl.Series:
     found = values.str.to_datetime(form, time_unit="us", strict=False)
+    found = _unless(found, ~found.dt.year().is_between(1000, 9999))  # 31.01.24 is not the year 24
     if form in ZONED:
         found = found.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return found

@@ -46,7 +46,7 @@ def cells(content: bytes, name: str, options: ReadOptions, expected: set[str]) -
         notes.append(f"{found.skipped} lines before the table left out (comments, `sep=` or blank)")
     opening = rb"(?:\A|[\r\n" + re.escape(found.delimiter.encode()) + rb'])"'
     records: Records
-    if re.search(opening, body):
+    if b'"' in body and re.search(opening, body):
         quoting = "double quotes"
         records = quoted(body, found.delimiter, name, found.skipped + 1)
     else:

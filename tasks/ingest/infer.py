@@ -12,7 +12,7 @@ from tasks.core.schema import ROW, Column, Columns, Table, Task, Type, by_role
 from tasks.ingest.conversion import typed
 from tasks.ingest.options import ReadOptions
 from tasks.ingest.proposal import Proposal
-from tasks.ingest.reading import Reading, read_table
+from tasks.ingest.reading import Reading, read_table, unknown_column
 from tasks.ingest.roles import RoleGuess, roles
 from tasks.ingest.section import check_name, section, write_section
 
@@ -78,7 +78,7 @@ def _target(columns: Columns, target: str | None, file: str) -> tuple[str, str]:
     known = list(columns)
     if target is not None:
         if target not in columns:
-            raise DataError(f"{file}: " + unknown(f"target column {target!r}", target, known))
+            raise DataError(f"{file}: " + unknown_column("target column", target, known))
         return target, "given"
     matches = [c for word in TARGET_NAMES for c in known if c.lower() == word]
     if len(matches) == 1:

@@ -1,5 +1,6 @@
 """Reads a table file of any kind that is known into a typed frame; nothing is changed silently."""
 
+import difflib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from tasks.ingest.roles import roles
 from tasks.ingest.target import check_rows, check_target
 
 UNPARSED = {ROW: pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String}
+MOST_NAMED = 40
 LINE = "__line__"  # the column that `unparsed` names for a row with too many or too few fields
 
 
@@ -63,7 +65,8 @@ def read_table(
     found = _settle(raw, kept, table, options, path.name, notes)
     if table is not None:
         column = raw.frame[table.target]
-        check_target(raw.frame[ROW], found[table.target], column, table, path.name)
+        nan_is_missing = "nan" in [mark.strip().lower() for mark in options.missing or []]
+        check_target(raw.frame[ROW], found[table.target], column, table, path.name, nan_is_missing)
     frame = pl.DataFrame([raw.frame[ROW], *(each.values for each in found.values())])
     columns = _columns(frame, found, table, notes)
     frame = frame.select(ROW, *columns)
@@ -120,7 +123,7 @@ def _select(present: list[str], table: Table | None, name: str, notes: list[str]
     problems = []
     listed = table.columns
     if table.target not in present:
-        problems.append(unknown(f"target column {table.target!r}", table.target, present))
+        problems.append(unknown_column("target column", table.target, present))
     lacking = [
         column
         for column, spec in listed.items()
@@ -145,6 +148,15 @@ def _select(present: list[str], table: Table | None, name: str, notes: list[str]
     if absent:
         notes.append(f"columns that may be absent and are: {_some(absent)}")
     return [c for c in present if c not in extra]
+
+
+def unknown_column(what: str, name: str, present: list[str]) -> str:
+    """Return the message for a column that is not there: the nearest, and the names that are."""
+    if len(present) <= MOST_NAMED:
+        return unknown(f"{what} {name!r}", name, present)
+    near = difflib.get_close_matches(name, present, n=MOST_NAMED, cutoff=0.4)
+    shown = list(dict.fromkeys([*near, *present]))[:MOST_NAMED]
+    return unknown(f"{what} {name!r}", name, shown)[:-1] + f" … ({len(present)} in all)."
 
 
 def _settle(
@@ -178,7 +190,7 @@ def _settle(
             present = len(cells_) - cells_.null_count()
             if (
                 wanted
-                and present
+                and result.unparsed.any()
                 and result.unparsed.sum() == present - sum(result.missing.values())
             ):
                 problems.append(f"column {column!r}: no value is {wanted}, as params state")

@@ -18,25 +18,25 @@ def check_rows(count: int, name: str) -> None:
 
 
 def check_target(
-    rows: pl.Series, found: Typed, raw: pl.Series | None, table: Table, name: str
+    rows: pl.Series, found: Typed, raw: pl.Series, table: Table, name: str, nan_is_missing: bool
 ) -> None:
     """Check a target's values against the task.
 
-    `rows` are the row numbers, `raw` the values before NaN became null (typed files) or None.
+    `rows` are the row numbers, `raw` the values before marks and NaN became null;
+    `nan_is_missing`: params say that NaN stands for a missing label.
 
     Raises:
         DataError: all missing, inf or NaN, not numbers (regression), all one value, or one class,
-        or as good as every value a class of its own (classification).
+            or as good as every value a class of its own (classification).
     """
     where = f"{name}: target {table.target!r}"
-    if raw is not None and raw.dtype.is_float() and raw.is_nan().any():
-        raise DataError(f"{where}: {_at(rows, raw.is_nan(), 'NaN')}; {REMEDY}")
-    text_nan = {mark: n for mark, n in found.missing.items() if "nan" in mark.lower()}
-    if text_nan:
-        count = sum(text_nan.values())
-        raise DataError(
-            f"{where}: {count} values are NaN ({', '.join(map(repr, text_nan))}); {REMEDY}"
-        )
+    if not nan_is_missing:
+        if raw.dtype == pl.String:
+            not_numbers = raw.str.strip_chars().str.to_lowercase() == "nan"
+        else:
+            not_numbers = raw.is_nan() if raw.dtype.is_float() else raw.is_null() & False
+        if not_numbers.any():
+            raise DataError(f"{where}: {_at(rows, not_numbers, 'NaN')}; {REMEDY}")
     values = found.values
     present = values.drop_nulls()
     if not len(present):
