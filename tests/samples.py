@@ -413,7 +413,9 @@ def version(number: int = 1) -> dict[str, Any]:
         "registered": True,
         "name": "digits",
         "version": number,
-        "alias": ["candidate", "champion"],
+        "workload": "digits",
+        "alias": "candidate",
+        "aliases": ["candidate", "champion"],
         "uri": f"models:/digits/{number}",
         "variant": "mlp/int8_cpu",
         "tags": {
@@ -428,3 +430,24 @@ def version(number: int = 1) -> dict[str, Any]:
 def home(monkeypatch: Any, folder: Path) -> None:
     """Move Temper's home into a test's folder."""
     monkeypatch.setenv("TEMPER_HOME", str(folder))
+
+
+def whole_run(**recommend: Any) -> list[Artifact]:
+    """Return every artifact of a run that the report reads; parameters go to `recommend`."""
+    from tasks.recommend.params import Params
+    from tasks.recommend.task import recommend as step
+
+    leaderboard, variants, measurements = board(), compressed(), measured()
+    choice = step.fn(measurements, leaderboard, variants, Params(**recommend))
+    registered = artifact("register/version", {"version.json": version()})
+    return [
+        *early_steps(),
+        prepared(),
+        *fitted(),
+        *telemetry(),
+        leaderboard,
+        *variants,
+        measurements,
+        choice,
+        registered,
+    ]

@@ -91,7 +91,7 @@ def why(
         f"{params.goal!r}, {chosen.variant} through {chosen.engine} comes first."
     ]
     group = [name for name in board.get("group", []) if name != chosen.model]
-    standing = f"{primary} {metric(chosen.metric)} on {judged}"
+    standing = f"It reaches {primary} {metric(chosen.metric)} on {judged}"
     if chosen.tied and group:
         equal = "" if params.goal == "accuracy" else ", so they count as equally accurate"
         words.append(
@@ -173,19 +173,19 @@ def _pros_and_cons(
             ("best value of the metric", c.metric == best),
             ("smallest file", c.size_kib == min(o.size_kib for o in found)),
             ("lowest p50", c.p50_ms == min(o.p50_ms for o in found)),
-            ("nothing beats it in everything (Pareto front)", c.pareto),
-            ("its model is tied with the best", c.tied),
+            ("on the Pareto front", c.pareto),
+            ("model tied with the best", c.tied),
         )
         if holds
     ]
     cons = [_con(e) for e in c.constraints if not e["ok"]]
     if not c.pareto:
-        cons.append("another candidate is no worse in anything and better in something")
+        cons.append("another one is better or equal in everything")
     if chosen and c.key != chosen.key:
         if c.size_kib > chosen.size_kib * 1.05:
-            cons.append(f"{c.size_kib / chosen.size_kib:.2g} times the size of the recommended one")
+            cons.append(f"{c.size_kib / chosen.size_kib:.2g} times the size of the choice")
         if c.p50_interval[0] > chosen.p50_interval[1]:
-            cons.append(f"{c.p50_ms / chosen.p50_ms:.2g} times the p50 of the recommended one")
+            cons.append(f"{c.p50_ms / chosen.p50_ms:.2g} times the p50 of the choice")
     return {"pros": pros, "cons": cons}
 
 

@@ -1,4 +1,4 @@
-"""What differs between two reports, in words: only what is beyond the intervals counts as a change."""
+"""What differs between two reports, in words: what is within the intervals is no change."""
 
 from typing import Any
 
@@ -36,7 +36,9 @@ def _data(new: dict, old: dict) -> list[Item]:
     for part in sorted({*old["data"]["parts"], *new["data"]["parts"]}):
         pairs[f"rows of {part}"] = [r["data"]["parts"].get(part) for r in (old, new)]
     items += [
-        _item("data", f"{what}: {number(a)} → {number(b)}") for what, (a, b) in pairs.items() if a != b
+        _item("data", f"{what}: {number(a)} → {number(b)}")
+        for what, (a, b) in pairs.items()
+        if a != b
     ]
     if old["data"]["split"] != new["data"]["split"]:
         before, after = (r["data"]["split"].get("name") for r in (old, new))
@@ -73,7 +75,9 @@ def _scores(new: dict, old: dict) -> list[Item]:
     items = []
     primary = boards[1]["primary"]
     if boards[0]["primary"] != primary:
-        return [_item("metric", f"models are ranked by {primary}, before by {boards[0]['primary']}")]
+        return [
+            _item("metric", f"models are ranked by {primary}, before by {boards[0]['primary']}")
+        ]
     entries = [{m["name"]: m["metrics"][primary] for m in b["models"]} for b in boards]
     greater = boards[1]["greater_is_better"]
     within = []
@@ -91,7 +95,9 @@ def _scores(new: dict, old: dict) -> list[Item]:
         items.append(_item("metric", f"within the intervals: {'; '.join(within)}", "minor"))
     groups = [b.get("group", []) for b in boards]
     if set(groups[0]) != set(groups[1]):
-        items.append(_item("metric", f"tied with the best: {names(groups[1])}; before: {names(groups[0])}"))
+        items.append(
+            _item("metric", f"tied with the best: {names(groups[1])}; before: {names(groups[0])}")
+        )
     return items
 
 
@@ -107,8 +113,12 @@ def _choice(new: dict, old: dict) -> list[Item]:
     a, b = (r["recommendation"].get("chosen") for r in (old, new))
     items = []
     if (a is None) != (b is None):
-        text = f"{b['variant']} is recommended; before, nothing met the constraints" if b else (
-            f"nothing meets the constraints; before, {a['variant']} was recommended"  # type: ignore
+        text = (
+            f"{b['variant']} is recommended; before, nothing met the constraints"
+            if b
+            else (
+                f"nothing meets the constraints; before, {a['variant']} was recommended"  # type: ignore
+            )
         )
         items.append(_item("recommendation", text))
     elif a and b:
@@ -130,7 +140,9 @@ def _choice(new: dict, old: dict) -> list[Item]:
     for key in sorted({*asked[0], *asked[1]}):
         before, after = asked[0].get(key), asked[1].get(key)
         if before != after:
-            items.append(_item("parameters", f"recommend.{key}: {_short(before)} → {_short(after)}"))
+            items.append(
+                _item("parameters", f"recommend.{key}: {_short(before)} → {_short(after)}")
+            )
     return items
 
 
@@ -148,9 +160,9 @@ def _surroundings(new: dict, old: dict) -> list[Item]:
     if machines[0] != machines[1]:
         text = f"measured on {machines[1]}, before on {machines[0]}: latencies do not compare"
         items.append(_item("machine", text))
-    commits = [(r["version"].get("tags") or {}).get("git_commit") for r in (old, new)]
-    if commits[0] != commits[1] and all(commits):
-        items.append(_item("code", f"commit {commits[0][:10]} → {commits[1][:10]}", "minor"))
+    before, after = ((r["version"].get("tags") or {}).get("git_commit") for r in (old, new))
+    if before and after and before != after:
+        items.append(_item("code", f"commit {before[:10]} → {after[:10]}", "minor"))
     return items
 
 

@@ -1,7 +1,8 @@
-"""The charts as Plotly's JSON, written directly: importing Plotly's Python half would cost a second.
+"""The charts as Plotly's JSON, written directly: importing Plotly's Python half would cost a
+second.
 
-Colours are names (`@ink`, `@accent`, `@c0` …) that the page replaces by those of the light or dark theme.
-Every text goes into charts through `plain`: Plotly takes some HTML in them.
+Colours are names (`@ink`, `@accent`, `@c0` …) that the page replaces by those of the light or dark
+theme. Every text goes into charts through `plain`: Plotly takes some HTML in them.
 """
 
 import html
@@ -12,6 +13,7 @@ from typing import Any
 from tasks.report.words import ms, number, percent, size
 
 PALETTE = 8
+UP = "-up"  # as in Plotly's triangle-up
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 OFF_THE_CHART = 4.0  # times the median distance from the best
 Figure = dict[str, Any]
@@ -38,14 +40,17 @@ def plain(text: Any) -> str:
 
 def leaderboard(board: dict[str, Any]) -> Figure | None:
     """Return the judged value of each model as a dot with its interval, resamples as a diamond."""
-    primary = board.get("primary")
+    primary = board.get("primary", "")
     models = [m for m in board.get("models", []) if m["metrics"][primary]["value"] is not None]
     if not models:
         return None
     values = {m["name"]: m["metrics"][primary]["value"] for m in models}
     shown, beyond = near_the_best(values, board["greater_is_better"])
     traces = []
-    for tied, color, label in ((True, "@accent", "tied with the best"), (False, "@muted", "behind")):
+    for tied, color, label in (
+        (True, "@accent", "tied with the best"),
+        (False, "@muted", "behind"),
+    ):
         part = [m for m in models if m["name"] in shown and m["tied_with_best"] is tied]
         if part:
             traces.append(_dots(part, primary, color, label, board))
@@ -53,26 +58,29 @@ def leaderboard(board: dict[str, Any]) -> Figure | None:
     if means:
         traces.append(_means(means, primary))
     layout = _layout(height=44 * len(models) + 96)
-    layout["xaxis"] |= {"title": {"text": plain(f"{primary} on {board['judged']}")}}
+    layout["xaxis"] |= {"title": _title(f"{primary} on {board['judged']}")}
     layout["yaxis"] |= {
         "categoryorder": "array",
         "categoryarray": [plain(m["name"]) for m in reversed(models)],
         "range": [-0.6, len(models) - 0.4],
         "showgrid": False,
     }
-    layout["annotations"] = [
-        {
-            "x": 0 if (values[n] < min(values[s] for s in shown)) else 1,
-            "xref": "paper",
-            "y": plain(n),
-            "text": f"{'←' if values[n] < min(values[s] for s in shown) else '→'} {number(values[n])}",
-            "showarrow": False,
-            "xanchor": "left" if values[n] < min(values[s] for s in shown) else "right",
-            "font": {"color": "@muted", "size": 12},
-        }
-        for n in beyond
-    ]
+    lowest = min(values[name] for name in shown)
+    layout["annotations"] = [_beyond(name, values[name], values[name] < lowest) for name in beyond]
     return {"data": traces, "layout": layout}
+
+
+def _beyond(name: str, value: float, left: bool) -> Figure:
+    """Return the note at the chart's edge for a value that is off its scale."""
+    return {
+        "x": 0 if left else 1,
+        "xref": "paper",
+        "y": plain(name),
+        "text": f"← {number(value)}" if left else f"{number(value)} →",
+        "showarrow": False,
+        "xanchor": "left" if left else "right",
+        "font": {"color": "@muted", "size": 12},
+    }
 
 
 def _dots(models: list[dict], primary: str, color: str, label: str, board: dict) -> Figure:
@@ -94,9 +102,14 @@ def _dots(models: list[dict], primary: str, color: str, label: str, board: dict)
             "color": color,
         },
         "marker": {"color": color, "size": 11, "line": {"color": "@paper", "width": 1.5}},
-        "text": [f"{number(v['value'])} [{number(v.get('low'))}, {number(v.get('high'))}]" for v in found],
+        "text": [spanned(v) for v in found],
         "hovertemplate": f"<b>%{{y}}</b><br>%{{text}} on {plain(board['judged'])}<extra></extra>",
     }
+
+
+def spanned(value: dict[str, Any]) -> str:
+    """Return a value with its interval."""
+    return f"{number(value['value'])} [{number(value.get('low'))}, {number(value.get('high'))}]"
 
 
 def _means(models: list[dict], primary: str) -> Figure:
@@ -131,7 +144,7 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
     if not found:
         return None
     names = list(dict.fromkeys(m["name"] for m in board.get("models", [])))
-    labels = sorted({c["variant"].split("/", 1)[1] for c in found}, key=lambda x: (x != "fp32", x))
+    labels = sorted({c["variant"].split("/", 1)[1] for c in found}, key=_fp32_first)
     chosen = choice.get("chosen")
     values = {f"{c['variant']} {c['engine']}": c["metric"] for c in found}
     near, beyond = near_the_best(values, choice["greater_is_better"])
@@ -165,12 +178,17 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
                 }
             )
     layout = _layout(height=420)
-    layout["xaxis"] |= {"domain": [0, 0.485], "type": "log", "title": {"text": "file, KiB (log)"}}
-    layout["yaxis"] |= {"title": {"text": plain(choice["primary"])}, "automargin": True}
+    layout["xaxis"] |= {
+        "domain": [0, 0.485],
+        "title": _title("file, KiB (log)"),
+        **log_axis([c["size_kib"] for c in kept]),
+    }
+    layout["yaxis"] |= {"title": _title(choice["primary"])}
     layout["xaxis2"] = layout["xaxis"] | {
         "domain": [0.515, 1],
-        "title": {"text": f"p50 at batch {choice['batch']}, {unit} (log)"},
+        "title": _title(f"p50 at batch {choice['batch']}, {unit} (log)"),
         "anchor": "y2",
+        **log_axis([c["p50_ms"] * factor for c in kept]),
     }
     layout["yaxis2"] = layout["yaxis"] | {
         "matches": "y",
@@ -194,6 +212,10 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
             }
         ]
     return {"data": traces, "layout": layout}
+
+
+def _fp32_first(label: str) -> tuple[bool, str]:
+    return label != "fp32", label
 
 
 def _candidates(part, model, color, labels, axis, x, factor) -> Figure:
@@ -236,7 +258,7 @@ def curves(model: dict[str, Any]) -> Figure | None:
     if not lines:
         return None
     layout = _layout(height=230)
-    layout["xaxis"] |= {"title": {"text": plain(model["curves_x"] or "step")}}
+    layout["xaxis"] |= {"title": _title(model["curves_x"] or "step")}
     data = [
         {
             "type": "scatter",
@@ -246,7 +268,9 @@ def curves(model: dict[str, Any]) -> Figure | None:
             "y": [None if v is None else float(f"{v:.5g}") for v in values],
             "line": {"color": f"@c{i % PALETTE}", "width": 2},
         }
-        for i, (name, values) in enumerate(sorted(lines.items()))
+        for i, (name, values) in enumerate(
+            sorted(lines.items(), key=lambda x: ("train" not in x[0], x[0]))
+        )
     ]
     best = model["fit"].get("best_round", model["fit"].get("best_epoch"))
     if isinstance(best, int | float):
@@ -313,7 +337,8 @@ def latencies(report: dict[str, Any], engine: str) -> Figure | None:
     unit, factor = time_unit([e["q50"] for e in entries])
     chosen = (report["recommendation"].get("chosen") or {}).get("variant")
     layout = _layout(height=26 * len(entries) + 84)
-    layout["xaxis"] |= {"type": "log", "title": {"text": f"{unit}, batch {batch} (log)"}}
+    span = [e[key] * factor for e in entries for key in ("q1", "q99")]
+    layout["xaxis"] |= {"title": _title(f"{unit}, batch {batch} (log)"), **log_axis(span)}
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "type": "category"}
     layout["showlegend"] = False
     data = []
@@ -349,8 +374,29 @@ def time_unit(values_ms: list[float]) -> tuple[str, float]:
     return "milliseconds", 1.0
 
 
+def log_axis(values: list[float]) -> dict[str, Any]:
+    """Return a logarithmic axis over values, with ticks at 1, 2 and 5 that read as numbers."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    edge = 0.06 * max(high - low, 0.3)
+    low, high = low - edge, high + edge
+    steps = (1,) if high - low > 2.5 else (1, 2, 5)
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    ticks = [t for t in ticks if low <= math.log10(t) <= high]
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": ticks,
+        "ticktext": [f"{t:,.0f}" if t >= 1 else f"{t:g}" for t in ticks],
+    }
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= 42 else f"{text[:40]}…"
+
+
+def _title(text: Any) -> dict[str, Any]:
+    return {"text": plain(text), "standoff": 12, "font": {"size": 12.5, "color": "@muted"}}
 
 
 def _layout(height: int) -> dict[str, Any]:
@@ -359,7 +405,6 @@ def _layout(height: int) -> dict[str, Any]:
         "zeroline": False,
         "linecolor": "@line",
         "automargin": True,
-        "title": {"standoff": 12},
         "exponentformat": "none",
     }
     return {
@@ -389,6 +434,13 @@ def described(report: dict[str, Any]) -> dict[str, str]:
     if choice.get("candidates"):
         front = [c["variant"] for c in choice["candidates"] if c["pareto"]]
         share = percent(len(front) / len(choice["candidates"]))
+        labels = sorted(
+            {c["variant"].split("/", 1)[1] for c in choice["candidates"]}, key=_fp32_first
+        )
+        shapes = zip(SYMBOLS, labels, strict=False)
+        words["pareto-legend"] = (
+            f"Shapes: {', '.join(f'{s.removesuffix(UP)} {label}' for s, label in shapes)}."
+        )
         words["pareto-chart"] = f"Metric over size and latency; on the Pareto front ({share}): " + (
             ", ".join(front)
         )

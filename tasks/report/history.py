@@ -1,7 +1,7 @@
 """Which reports came before: the workload's last other run, and the one of its champion.
 
-What a report is compared with is part of its input, so it is chosen such that the same run, done again,
-is compared with the same: the latest report of *other* artifacts, never the run's own.
+What a report is compared with is part of its input, so it is chosen such that the same run, done
+again, is compared with the same: the latest report of *other* artifacts, never the run's own.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def previous(workload: str, sources: Iterable[Artifact]) -> Artifact | None:
 def champion(
     workload: str, sources: Iterable[Artifact], name: str, version: int
 ) -> Artifact | None:
-    """Return the report with which a version became known, or None where that is this run itself."""
+    """Return the report with which a version became known; None where that is this run itself."""
     own = identity(sources)
     of_version = [e for e in _entries(workload) if (e["name"], e["version"]) == (name, version)]
     if any(e["identity"] == own for e in of_version):

@@ -1,7 +1,7 @@
 """Renders report.html: one file, nothing fetched, no script but its own.
 
-The page's policy (CSP) allows only the three scripts whose digests it states, so that nothing a table
-contains could ever run, and forbids every connection.
+The page's policy (CSP) allows only the three scripts whose digests it states, so that nothing a
+table contains could ever run, and forbids every connection.
 """
 
 import base64
@@ -31,6 +31,8 @@ def render(report: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "number": words.number,
+        "metric": words.metric,
+        "signed": words.signed,
         "ms": words.ms,
         "seconds": words.seconds,
         "size": words.size,
@@ -72,7 +74,9 @@ def policy(*scripts: str) -> str:
 
 def anchor(name: str) -> str:
     """Return a name as the id of an element: other characters than letters and digits as codes."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else f"_{ord(c):x}" for c in name)
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c in "-_") else f"_{ord(c):x}" for c in name
+    )
 
 
 def pairs(board: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

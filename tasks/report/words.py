@@ -3,14 +3,14 @@
 import math
 from typing import Any
 
-DASH = "–"
+DASH = "\u2013"
 
 
 def number(value: Any, digits: int = 4) -> str:
     """Return a number with significant digits: `0.9806`, `1,437`, `–`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None or isinstance(value, float) and not math.isfinite(value):
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return DASH
     if isinstance(value, str):
         return value
@@ -19,6 +19,18 @@ def number(value: Any, digits: int = 4) -> str:
     if abs(value) >= 10**digits:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}" if abs(value) < 1 else f"{value:#.{digits}g}".rstrip(".")
+
+
+def metric(value: Any) -> str:
+    """Return a metric's value with four significant digits, so that a column lines up."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return number(value)
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:#.4g}".rstrip(".")
+
+
+def signed(value: Any) -> str:
+    """Return a difference with its sign."""
+    return DASH if value is None else f"{value:+.3g}".replace("-", "\u2212")
 
 
 def ms(value: Any) -> str:
