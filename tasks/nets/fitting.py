@@ -18,6 +18,7 @@ import numpy as np
 from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext
+from tasks.nets.optimizer import AdamW
 
 CHECKPOINT_EVERY_S = 1.0
 EVALUATION_ROWS = 4096  # at once
@@ -49,21 +50,22 @@ class History:
 def reproducible(seed: int, threads: int, device: str = "cpu") -> Iterator[None]:
     """Make torch deterministic on its own seed and thread count; all is as before afterwards."""
     import torch
-    from torch.utils import deterministic
+    from torch.utils import deterministic as module
 
+    deterministic: Any = module
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it
-    before = (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads())
+    before = (torch.get_deterministic_debug_mode(), torch.get_num_threads())
     benchmark, fill = torch.backends.cudnn.benchmark, deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports inductor
         torch.backends.cudnn.benchmark = False
         deterministic.fill_uninitialized_memory = False  # 14 % of a fit, and nothing reads it
         torch.set_num_threads(threads)
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before[0])
+            torch.set_deterministic_debug_mode(before[0])
             torch.backends.cudnn.benchmark = benchmark
             deterministic.fill_uninitialized_memory = fill
             torch.set_num_threads(before[1])
@@ -79,7 +81,7 @@ def fit(
 ) -> History:
     """Fit the network in place, and leave it with the weights of the best epoch.
 
-    Call it inside `reproducible`. AdamW (arXiv 1711.05101), linear warm-up then a cosine to 0.
+    Call it inside `reproducible`. AdamW, linear warm-up then a cosine to 0.
 
     Args:
         network: a torch.nn.Module: (n, feature) -> (n, output) logits, or standardised values.
@@ -99,12 +101,7 @@ def fit(
     tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (*train, *stop)]
     X, y, X_stop, y_stop = tensors
     steps = math.ceil(len(X) / settings.batch_size)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimizer = AdamW(network, settings.weight_decay)
     run = _Run(network, optimizer, _precision(device), torch.Generator().manual_seed(context.seed))
     if context.checkpoint:
         run.restore(context.checkpoint)
@@ -132,6 +129,7 @@ def fit(
             f"the loss was not a finite number in any of {run.epoch} epochs: lower learning_rate "
             f"(found {settings.learning_rate:g})"
         )
+    optimizer.release()
     network.load_state_dict(run.best)
     network.eval().to("cpu")
     return run.history
@@ -178,14 +176,14 @@ def _epoch(
         if len(rows) == 1 and steps > 1:  # batch normalisation needs two
             continue
         factor = rate(run.epoch * steps + step, settings.epochs * steps, settings.warm_up)
-        run.optimizer.param_groups[0]["lr"] = settings.learning_rate * factor
+        run.optimizer.rate = settings.learning_rate * factor
         batch = X[rows]
         if augment:
             batch = augment(batch, run.generator)
         with run.precision.autocast():
             outputs = run.network(batch)
         loss = loss_of(outputs, y[rows], settings.label_smoothing)
-        run.optimizer.zero_grad(set_to_none=True)
+        run.optimizer.zero_grad()
         run.precision.scaler.scale(loss).backward()
         run.precision.scaler.step(run.optimizer)
         run.precision.scaler.update()
@@ -225,7 +223,9 @@ def _precision(device: Any) -> _Precision:
 class _Run:
     """The state of a fit, which a checkpoint holds whole."""
 
-    def __init__(self, network: Any, optimizer: Any, precision: _Precision, generator: Any) -> None:
+    def __init__(
+        self, network: Any, optimizer: AdamW, precision: _Precision, generator: Any
+    ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.precision = precision
@@ -248,8 +248,10 @@ class _Run:
 
         tensors = {f"network {k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"best {k}": v for k, v in self.best.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer {number} {k}": v for k, v in state.items()}
+        tensors |= {
+            "optimizer mean": self.optimizer.mean,
+            "optimizer square": self.optimizer.square,
+        }
         tensors["generator"] = self.generator.get_state()
         tensors["global generator"] = torch.get_rng_state()
         if torch.cuda.is_available():
@@ -259,6 +261,7 @@ class _Run:
             "curves": self.history.curves,
             "best_epoch": self.history.best_epoch,
             "best_loss": self.history.best_loss,
+            "steps": self.optimizer.steps,
             "scaler": self.precision.scaler.state_dict(),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -283,12 +286,9 @@ class _Run:
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
         self.network.load_state_dict(groups["network"])
         self.best = groups["best"]
-        state: dict[int, dict[str, Any]] = {}
-        for key, tensor in groups["optimizer"].items():
-            number, name = key.split(" ", 1)
-            state.setdefault(int(number), {})[name] = tensor
-        whole = self.optimizer.state_dict() | {"state": state}
-        self.optimizer.load_state_dict(whole)
+        self.optimizer.mean.copy_(groups["optimizer"]["mean"])
+        self.optimizer.square.copy_(groups["optimizer"]["square"])
+        self.optimizer.steps = facts["steps"]
         self.generator.set_state(groups["generator"][""])
         torch.set_rng_state(groups["global"]["generator"])
         if "cuda" in groups:

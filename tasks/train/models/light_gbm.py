@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.core import progress
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets.graph import output_name
-from tasks.train import arrays
+from tasks.train import arrays, boosting
 from tasks.train import trees as forest
 
 TASKS = ("regression", "classification")
@@ -33,10 +32,14 @@ class Params(PluginParams):
     num_leaves: int = Field(31, ge=2, le=4096, description="leaves a tree")
     min_leaf: int = Field(20, ge=1, description="rows a leaf must have")
     feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features a tree")
+    split_fraction: float = Field(1.0, gt=0, le=1, description="share of those a split looks at")
     row_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows a tree")
     l2: float = Field(1.0, ge=0, description="penalty on leaf values")
     max_bins: int = Field(255, ge=2, le=65535, description="histogram bins a feature")
     patience: int = Field(50, ge=1, description="rounds without a better figure, then stop")
+    refit: bool = Field(
+        False, description="fit once more on all training rows, for the best number of rounds"
+    )
 
 
 @dataclass(frozen=True)
@@ -52,26 +55,40 @@ def fit(data: FitData, params: Params, context: FitContext) -> Model:
     """Return the booster of the best round by the rows for early stopping."""
     import lightgbm
 
+    refit = params.refit and len(data.y_stop) > 0
+    share = 0.5 if refit else 1.0
+    text, curves = _boost(data, params, context, params.rounds, (0.0, share))
+    booster = lightgbm.Booster(model_str=text)
+    if refit:
+        whole, rounds = boosting.all_rows(data, booster.current_iteration())
+        text, _ = _boost(whole, params, context, rounds, (share, 1.0))
+        booster = lightgbm.Booster(model_str=text)
+    return Model(data.task, booster, curves)
+
+
+def _boost(
+    data: FitData,
+    params: Params,
+    context: FitContext,
+    rounds: int,
+    between: tuple[float, float],
+) -> tuple[str, dict[str, list[float]]]:
+    import lightgbm
+
     train = lightgbm.Dataset(data.X, data.y, free_raw_data=False)
     sets, labels = [train], ["train"]
-    callbacks: list[Any] = [_reporter(params.rounds)]
+    callbacks: list[Any] = [lambda state: boosting.report(state.iteration + 1, rounds, between)]
     if len(data.y_stop):
         sets.append(lightgbm.Dataset(data.X_stop, data.y_stop, reference=train))
         labels.append("stop")
         callbacks.append(lightgbm.early_stopping(params.patience, verbose=False))
-    history: dict[str, dict[str, list[float]]] = {}
+    history: dict[str, Any] = {}
     callbacks.append(lightgbm.record_evaluation(history))
     booster = lightgbm.train(
-        _settings(data, params, context), train, params.rounds, sets, labels, callbacks=callbacks
+        _settings(data, params, context), train, rounds, sets, labels, callbacks=callbacks
     )
     best = booster.best_iteration if booster.best_iteration > 0 else -1
-    text = booster.model_to_string(num_iteration=best)
-    curves = {
-        f"{part} {metric}": [float(v) for v in values]
-        for part, metrics in history.items()
-        for metric, values in metrics.items()
-    }
-    return Model(data.task, lightgbm.Booster(model_str=text), curves)
+    return booster.model_to_string(num_iteration=best), boosting.curves_of(history)
 
 
 def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, Any]:
@@ -80,6 +97,7 @@ def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, A
         "num_leaves": params.num_leaves,
         "min_data_in_leaf": params.min_leaf,
         "feature_fraction": params.feature_fraction,
+        "feature_fraction_bynode": params.split_fraction,
         "bagging_fraction": params.row_fraction,
         "bagging_freq": 1 if params.row_fraction < 1 else 0,
         "lambda_l2": params.l2,
@@ -100,15 +118,6 @@ def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, A
         "num_class": data.n_classes,
         "metric": "multi_logloss",
     }
-
-
-def _reporter(rounds: int):
-    def report(state: Any) -> None:
-        done = state.iteration + 1
-        if done % 10 == 0 or done == rounds:
-            progress.report(done / rounds, f"round {done} of at most {rounds}")
-
-    return report
 
 
 def predict(model: Model, X: np.ndarray) -> np.ndarray:
@@ -192,10 +201,6 @@ def curves(model: Model) -> dict[str, list[float]]:
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """Return how many rounds were kept, and how many were run."""
-    run = max((len(values) for values in model.curves.values()), default=0)
-    return {
-        "estimator": "lightgbm on cpu",
-        "best_round": model.booster.current_iteration(),
-        "rounds_run": run,
-    }
+    """Return the estimator, the best round, the rounds run, and those of the model."""
+    kept = model.booster.current_iteration()
+    return {"estimator": "lightgbm on cpu", **boosting.counts(model.curves, kept)}

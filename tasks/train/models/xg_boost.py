@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.core import progress
 from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets.graph import output_name
-from tasks.train import arrays, gpu
+from tasks.train import arrays, boosting, gpu
 from tasks.train import trees as forest
 
 TASKS = ("regression", "classification")
@@ -37,10 +36,14 @@ class Params(PluginParams):
         description="sum of second derivatives (rows, for squared error) a leaf must have",
     )
     feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features a tree")
+    split_fraction: float = Field(1.0, gt=0, le=1, description="share of those a split looks at")
     row_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows a tree")
     l2: float = Field(1.0, ge=0, description="penalty on leaf values")
     max_bins: int = Field(256, ge=2, le=65535, description="histogram bins a feature")
     patience: int = Field(50, ge=1, description="rounds without a better figure, then stop")
+    refit: bool = Field(
+        False, description="fit once more on all training rows, for the best number of rounds"
+    )
 
 
 @dataclass(frozen=True)
@@ -55,39 +58,47 @@ class Model:
 
 def fit(data: FitData, params: Params, context: FitContext) -> Model:
     """Return the booster of the best round by the rows for early stopping."""
+    if context.device == "cuda" and (reason := gpu_missing()):
+        raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
+    refit = params.refit and len(data.y_stop) > 0
+    share = 0.5 if refit else 1.0
+    booster, curves = _boost(data, params, context, params.rounds, (0.0, share))
+    if refit:
+        whole, rounds = boosting.all_rows(data, booster.num_boosted_rounds())
+        booster, _ = _boost(whole, params, context, rounds, (share, 1.0))
+    booster.set_attr(best_iteration=None, best_score=None)
+    booster.set_param({"device": "cpu", "nthread": 1})
+    return Model(data.task, _from(bytes(booster.save_raw("ubj"))), curves, context.device)
+
+
+def _boost(
+    data: FitData,
+    params: Params,
+    context: FitContext,
+    rounds: int,
+    between: tuple[float, float],
+) -> tuple[Any, dict[str, list[float]]]:
     import xgboost
     from xgboost.callback import EarlyStopping
 
-    if context.device == "cuda" and (reason := gpu_missing()):
-        raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
-    train = xgboost.QuantileDMatrix(
-        data.X, data.y, max_bin=params.max_bins, nthread=context.threads
-    )
-    evals, callbacks = [(train, "train")], [_reporter(params.rounds)]
+    shape = {"max_bin": params.max_bins, "nthread": context.threads}
+    train = xgboost.QuantileDMatrix(data.X, data.y, **shape)
+    evals, callbacks = [(train, "train")], [_reporter(rounds, between)]
     if len(data.y_stop):
-        stop = xgboost.QuantileDMatrix(
-            data.X_stop, data.y_stop, ref=train, max_bin=params.max_bins, nthread=context.threads
-        )
+        stop = xgboost.QuantileDMatrix(data.X_stop, data.y_stop, ref=train, **shape)
         evals.append((stop, "stop"))
         callbacks.append(EarlyStopping(rounds=params.patience, data_name="stop", save_best=True))
     history: dict[str, Any] = {}
     booster = xgboost.train(
         _settings(data, params, context),
         train,
-        num_boost_round=params.rounds,
+        num_boost_round=rounds,
         evals=evals,
         evals_result=history,
         verbose_eval=False,
         callbacks=callbacks,
     )
-    curves = {
-        f"{part} {metric}": [float(v) for v in values]
-        for part, metrics in history.items()
-        for metric, values in metrics.items()
-    }
-    booster.set_attr(best_iteration=None, best_score=None)
-    booster.set_param({"device": "cpu", "nthread": 1})
-    return Model(data.task, _from(bytes(booster.save_raw("ubj"))), curves, context.device)
+    return booster, boosting.curves_of(history)
 
 
 def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, Any]:
@@ -98,6 +109,7 @@ def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, A
         "max_depth": params.max_depth,
         "min_child_weight": params.min_child_weight,
         "colsample_bytree": params.feature_fraction,
+        "colsample_bynode": params.split_fraction,
         "subsample": params.row_fraction,
         "reg_lambda": params.l2,
         "max_bin": params.max_bins,
@@ -119,13 +131,12 @@ def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, A
     }
 
 
-def _reporter(rounds: int) -> Any:
+def _reporter(rounds: int, between: tuple[float, float]) -> Any:
     from xgboost.callback import TrainingCallback
 
     class Reporter(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            if (epoch + 1) % 10 == 0 or epoch + 1 == rounds:
-                progress.report((epoch + 1) / rounds, f"round {epoch + 1} of at most {rounds}")
+            boosting.report(epoch + 1, rounds, between)
             return False
 
     return Reporter()
@@ -211,13 +222,9 @@ def curves(model: Model) -> dict[str, list[float]]:
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """Return how many rounds were kept, and how many were run."""
-    run = max((len(values) for values in model.curves.values()), default=0)
-    return {
-        "estimator": f"xgboost on {model.device}",
-        "best_round": model.booster.num_boosted_rounds(),
-        "rounds_run": run,
-    }
+    """Return the estimator, the best round, the rounds run, and those of the model."""
+    kept = model.booster.num_boosted_rounds()
+    return {"estimator": f"xgboost on {model.device}", **boosting.counts(model.curves, kept)}
 
 
 def gpu_missing() -> str | None:

@@ -123,3 +123,22 @@ def test_early_stopping_keeps_the_best_round_of_the_rows_for_it(name):
     assert facts["rounds_run"] == len(losses) == best + 5 < 400
     found = np.sqrt(np.mean((module.predict(model, data.X_stop) - data.y_stop) ** 2))
     assert found == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["light_gbm", "xg_boost"])
+def test_a_refit_takes_all_rows_for_the_best_number_of_rounds(name):
+    module = plugin("model", name)
+    data = grid("regression")
+    params = module.Params(rounds=60, learning_rate=0.1, patience=10)
+    once = module.facts(module.fit(data, params, FitContext()))
+    model = module.fit(data, params.model_copy(update={"refit": True}), FitContext())
+    facts = module.facts(model)
+    assert facts["best_round"] == once["best_round"] == once["rounds"]
+    assert facts["rounds"] == round(once["best_round"] * 500 / 400)
+    everything = FitData(
+        np.concatenate([data.X, data.X_stop]), np.concatenate([data.y, data.y_stop]),
+        data.X[:0], data.y[:0], "regression",
+    )  # fmt: skip
+    direct = params.model_copy(update={"rounds": facts["rounds"]})
+    expected = module.predict(module.fit(everything, direct, FitContext()), data.X)
+    np.testing.assert_array_equal(module.predict(model, data.X), expected)
