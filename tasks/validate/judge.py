@@ -33,6 +33,12 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     columns = load_columns(source)
     problems = schema.shape_problems(columns, dict(frame.schema), spec.target)
     problems += _unknown_keys(params.limits.unique, frame.columns)
+    target = frame.schema.get(spec.target)
+    if spec.task == "regression" and target is not None and not target.is_numeric():
+        problems.append(
+            f"target column {spec.target!r}: a regression needs numbers, found {target}. Correct "
+            "the data, or set `task: classification`."
+        )
     if frame.height == 0:
         problems.append("the table has no rows")
     if problems:

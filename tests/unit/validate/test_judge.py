@@ -165,6 +165,7 @@ def test_all_problems_come_at_once(bench):
         (table().drop("left"), SPEC, COLUMNS, "target column 'left' is not in the table"),
         (table().drop("age"), SPEC, COLUMNS, "column 'age' is not in the table"),
         (table().cast({"age": pl.String}), SPEC, COLUMNS, "expected type float, found String"),
+        (table(), Table(task="regression", target="left"), COLUMNS, "a regression needs numbers"),
         (table().with_columns(left=True), SPEC, COLUMNS, "There is nothing to tell apart"),
         (
             table().with_columns(left=1.0),
