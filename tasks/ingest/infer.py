@@ -70,7 +70,7 @@ def propose(path: Path, target: str | None, name: str, task: str | None = None) 
         models=models,
         why={"task": why_task, "target": why_target, "split": why_split, "models": why_models},
         why_columns=why_columns,
-        notes=_said(sure),
+        notes=_said(sure, first),
     )
 
 
@@ -215,7 +215,7 @@ def _models(rows: int, columns: Columns) -> tuple[tuple[str, ...], str]:
     return tuple(name for name in wanted if name in here), why
 
 
-def _said(sure: Reading) -> list[str]:
+def _said(sure: Reading, first: Reading) -> list[str]:
     """Return what the reader took for what, where it is worth a word."""
     form = sure.source["format"]
     said = []
@@ -223,7 +223,7 @@ def _said(sure: Reading) -> list[str]:
         said.append(
             f"{form['encoding']}, delimiter {form['delimiter']!r}, decimal mark "
             f"{form['decimal_mark']!r}, {'a' if form['header'] else 'no'} header "
-            f"({form['header_because']})"
+            f"({first.source['format']['header_because']})"
         )
     for name, column in form["columns"].items():
         if column.get("missing_marks"):
