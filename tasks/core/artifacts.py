@@ -39,6 +39,19 @@ class Artifact(BaseModel):
         return path
 
 
+Made = dict[str, Artifact]  # what a run has made so far, by name
+
+
+def named(*artifacts: Artifact) -> Made:
+    """Return artifacts by their names."""
+    return {artifact.name: artifact for artifact in artifacts}
+
+
+def under(made: Made, prefix: str) -> list[Artifact]:
+    """Return the artifacts whose names begin with a prefix, in order of their making."""
+    return [artifact for name, artifact in made.items() if name.startswith(f"{prefix}/")]
+
+
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, as hex."""
     with open(path, "rb") as stream:

@@ -20,7 +20,7 @@ from prefect.serializers import Serializer
 from prefect.transactions import IsolationLevel
 from pydantic import BaseModel
 
-from tasks.core import closure, devices, locks, store
+from tasks.core import closure, devices, locks, progress, store
 from tasks.core.artifacts import Artifact
 from tasks.core.errors import StoreError, TransientError
 from tasks.core.home import subfolder
@@ -46,6 +46,9 @@ def cached(*libraries: str, plugins: Sequence[str] = ()) -> dict[str, Any]:
         "retries": len(RETRIES),
         "retry_delay_seconds": RETRIES,
         "retry_condition_fn": transient,
+        "on_running": [progress.task_hook("began")],
+        "on_completion": [progress.task_hook("ended")],
+        "on_failure": [progress.task_hook("failed")],
     }
 
 

@@ -16,8 +16,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from tasks.core import errors, progress
@@ -84,7 +86,7 @@ def run(
     process = context.Process(target=_main, args=(sender, work, threads, seed), daemon=True)
     label = label or function.__name__
     started = time.monotonic()
-    with _lock:  # starting is not thread-safe
+    with _lock, _no_main():  # starting is not thread-safe
         process.start()
     sender.close()
     try:
@@ -96,10 +98,21 @@ def run(
         process.join()
 
 
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the main module while a child starts: else the child imports it again, whatever it is."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _listen(receiver: Connection, process: Any, label: str, started: float, limit: float | None):
     while True:
         left = None if limit is None else started + limit - time.monotonic()
-        if left is not None and left <= 0 or not receiver.poll(left):
+        if (left is not None and left <= 0) or not receiver.poll(left):
             raise errors.TimeLimitExceeded(
                 f"{label}: not done after {limit:g} s, ended. Raise its time_limit_s in params.yaml, "
                 "or make the work smaller."
@@ -112,7 +125,8 @@ def _listen(receiver: Connection, process: Any, label: str, started: float, limi
                 f"{label}: its process ended with {_ending(process.exitcode)} and left no result"
             ) from None
         if kind == "progress":
-            progress.report(*content)
+            share, text = content
+            progress.report(share, f"{label}: {text}" if text else label)
         elif kind == "result":
             value, peak = pickle.loads(content)
             return Outcome(value, time.monotonic() - started, peak)
@@ -131,6 +145,7 @@ def _ending(exitcode: int | None) -> str:
 def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        _let_server_go()
         if os.getppid() == 1:
             os._exit(1)
     send_lock = threading.Lock()
@@ -151,6 +166,19 @@ def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
         send("error", pickle.dumps(_portable(error)))
     sender.close()
     os._exit(0)  # no atexit work of libraries that were only borrowed
+
+
+def _let_server_go() -> None:
+    """Close this child's hold on the server, which then ends with its client, and this child with it.
+
+    The descriptor is private to multiprocessing; a test kills a parent and looks for its child.
+    """
+    from multiprocessing import forkserver
+
+    held = forkserver._forkserver._forkserver_alive_fd  # type: ignore[attr-defined]
+    if held is not None:
+        os.close(held)
+        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
 
 
 def _portable(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 import os
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ ORCHESTRATION = frozenset(
     f"tasks.core.{name}"
     for name in ("cache", "child", "closure", "home", "locks", "progress", "server", "serving", "slots")
 )
+_lock = threading.Lock()
 Module = tuple[str, tuple[str, ...]]  # digest of the code and data files, names it may import
 
 
@@ -27,16 +29,16 @@ def code_of(*roots: str) -> dict[str, str]:
     """Return the digest of every first-party module that these modules reach, themselves included."""
     digests: dict[str, str] = {}
     waiting = list(roots)
-    while waiting:
-        name = waiting.pop()
-        if name in digests or name in ORCHESTRATION:
-            continue
-        path = _path(name)
-        if path is None:
-            continue
-        digest, imports = _read(path)
-        digests[name] = digest
-        waiting += [found for found in imports if found not in digests]
+    with _lock:
+        known = len(_memo())
+        while waiting:
+            name = waiting.pop()
+            path = None if name in digests or name in ORCHESTRATION else _path(name)
+            if path is not None:
+                digests[name], imports = _read(path)
+                waiting += [found for found in imports if found not in digests]
+        if len(_memo()) > known:
+            _save(_memo())
     return digests
 
 
@@ -61,7 +63,6 @@ def _read(path: Path) -> Module:
     if entry is None:
         tree = ast.parse(path.read_bytes(), str(path))
         entry = known[key] = [_digest(tree), sorted(_imports(tree, path)), _data_files(tree)]
-        _save(known)
     digest, imports, data_files = entry
     content = hashlib.sha256(digest.encode())
     for relative in data_files:

@@ -3,6 +3,7 @@
 Every run's process holds the lock `.temper/runs/<flow run id>`; a lock that can be taken has no process.
 """
 
+import atexit
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,13 @@ from tasks.core.home import subfolder
 
 MESSAGE = "Its process ended before it did (killed, or the machine stopped)."
 OPEN = ("RUNNING", "PENDING", "CANCELLING")
+
+
+def mark(flow: Any, flow_run: Any, state: Any) -> None:
+    """Hold the lock of a flow run that starts, for the life of this process (a flow's hook)."""
+    path = subfolder("runs") / str(flow_run.id)
+    locks.acquire(path)
+    atexit.register(path.unlink, missing_ok=True)
 
 
 def dead_runs() -> list[Path]:

@@ -4,7 +4,6 @@ Only the standard library is imported here, so that the server starts before Pre
 client holds a shared lock for the life of its process; the server stops once it holds that lock alone.
 """
 
-import atexit
 import json
 import os
 import socket
@@ -127,18 +126,6 @@ def stop_linger() -> None:
     """Let the client's locks go now: for a process that lives on after its last run."""
     while _client_locks:
         locks.release(_client_locks.pop())
-
-
-def mark_run(run_id: str) -> None:
-    """Hold a lock in the name of a flow run: once it can be taken, the run's process is gone."""
-    path = subfolder("runs") / run_id
-    descriptor = locks.acquire(path)
-    assert descriptor is not None
-
-    def ended() -> None:
-        path.unlink(missing_ok=True)
-
-    atexit.register(ended)
 
 
 def _address_file() -> Path:

@@ -34,13 +34,12 @@ def working(device: str) -> Iterator[None]:
 @contextmanager
 def quiet(device: str) -> Iterator[None]:
     """Have the machine alone for a block: no work of any Temper process beside it."""
-    with locks.held(_quiet_file()):
-        with _slot("benchmark", 1):
-            if device == "cuda":
-                with _slot("gpu", max(1, len(devices.gpus()))):
-                    yield
-            else:
+    with locks.held(_quiet_file()), _slot("benchmark", 1):
+        if device == "cuda":
+            with _slot("gpu", max(1, len(devices.gpus()))):
                 yield
+        else:
+            yield
 
 
 def holders() -> list[dict]:

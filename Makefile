@@ -1,0 +1,37 @@
+# make run: the whole `digits` workload. make test: all checks. Both set up .venv the first time.
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+
+.PHONY: setup run test quick lint types contracts shell ui clean
+
+setup:
+	@./setup.sh
+
+run: setup
+	@$(BIN)/temper run digits
+
+test: lint types contracts
+	$(BIN)/pytest -m "not slow and not gpu" --cov --cov-report=term:skip-covered $(PYTEST)
+
+quick: setup
+	$(BIN)/pytest tests/unit -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/pyright
+
+contracts: setup
+	$(BIN)/lint-imports
+
+shell: setup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv" $${SHELL:-/bin/sh}
+
+ui: setup
+	@$(BIN)/temper ui
+
+clean:
+	rm -rf .venv .temper .pytest_cache .ruff_cache .coverage build *.egg-info

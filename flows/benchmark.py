@@ -1,0 +1,39 @@
+"""benchmark: every variant x every engine, interleaved -> recommend."""
+
+from prefect import flow
+
+from flows.workload import Step, Workload, ends
+from tasks.benchmark.machine import identity as machine
+from tasks.benchmark.task import measure
+from tasks.core.artifacts import Made, named, under
+from tasks.core.crashes import mark
+from tasks.recommend.task import recommend
+
+
+@flow(name="benchmark", flow_run_name="benchmark {name}", on_running=[mark])
+def benchmark(
+    name: str,
+    workload: Workload,
+    device: str,
+    made: Made,
+    until: Step = "report",
+    again: bool = False,
+) -> Made:
+    """Return the measurements and the recommendation; `again` measures although it was measured."""
+    variants = under(made, "compress")
+    measurements = measure.with_options(refresh_cache=again)(
+        variants,
+        [made[f"train/{model.name}"] for model in workload.models],
+        workload.models,
+        workload.benchmark.plugins(),
+        workload.metrics,
+        made["features/prepared"],
+        workload.benchmark,
+        workload.seed,
+        device,
+        machine(device),
+    )
+    if ends(until, "benchmark"):
+        return named(measurements)
+    choice = recommend(measurements, made["compare/leaderboard"], variants, workload.recommend)
+    return named(measurements, choice)

@@ -1,0 +1,146 @@
+"""The `temper` command. Heavy modules are imported inside the commands, so that it answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.core.errors import TemperError
+
+app = typer.Typer(
+    name="temper",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="From versioned data to a tempered model: cleaned, trained, compressed, benchmarked, "
+    "registered, with the evidence for every claim.",
+)
+Name = Annotated[str, typer.Argument(help="A workload: a section of params.yaml.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Other params for this run; repeatable."),
+]
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A workload of params.yaml.")] = "digits",
+    settings: Settings = None,
+    until: Annotated[str, typer.Option(help="Stop after this step.")] = "report",
+    save: Annotated[bool, typer.Option(help="Write the --set params to params.yaml.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure latencies anew.")] = False,
+) -> None:
+    """Run a workload: from its data to a registered model and a report."""
+    from flows.running import run_workload
+
+    sys.exit(run_workload(name, settings or [], until, save, measure))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The new workload's name.")],
+    data: Annotated[Path | None, typer.Option(help="CSV, CSV.gz, Parquet or Arrow file.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    task: Annotated[str | None, typer.Option(help="regression or classification.")] = None,
+    example: Annotated[bool, typer.Option(help="A table that scikit-learn ships: NAME.")] = False,
+) -> None:
+    """Make a workload of a table: guess types, roles and checks, and say why."""
+    from flows.newly import make
+
+    make(name, data, target, task, example)
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml: every problem at once, with its path and the nearest known name."""
+    from flows.checking import check_all
+
+    sys.exit(check_all())
+
+
+@app.command()
+def plugins() -> None:
+    """List what exists, what is available here, and if not why and what to install."""
+    from flows.checking import list_plugins
+
+    list_plugins()
+
+
+@app.command()
+def doctor() -> None:
+    """Look at Python, packages, GPU, server and disk, and say what to do about each problem."""
+    from flows.doctor import examine
+
+    sys.exit(examine())
+
+
+@app.command()
+def repro(
+    targets: Annotated[list[str] | None, typer.Argument(help="DVC targets; none: all.")] = None,
+) -> None:
+    """Run `dvc repro`, with one server for all stages."""
+    from flows.running import reproduce
+
+    sys.exit(reproduce(targets or []))
+
+
+@app.command()
+def fetch(name: Name) -> None:
+    """Put a workload's raw data under data/raw and under DVC."""
+    from flows.newly import fetch_raw
+
+    fetch_raw(name)
+
+
+@app.command()
+def slots() -> None:
+    """Show who holds the GPU slots and the quiet lane."""
+    from tasks.core.slots import holders
+
+    held = holders()
+    for holder in held:
+        print(f"{holder['slot']}: process {holder['pid']}")
+    if not held:
+        print("no slot is held")
+
+
+@app.command()
+def ui(
+    stop_after: Annotated[float | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve Prefect's UI and MLflow's UI on this machine, and print their addresses."""
+    from flows.serving import serve
+
+    serve(stop_after)
+
+
+@app.command()
+def deploy() -> None:
+    """Put the deployments of deployments/prefect.yaml on the server, with their schedules."""
+    from flows.deploying import deploy
+
+    deploy()
+
+
+@app.command()
+def worker(
+    limit: Annotated[int | None, typer.Option(help="Flow runs at the same time.")] = None,
+) -> None:
+    """Run the flow runs of deployments, until interrupted."""
+    from flows.deploying import work
+
+    sys.exit(work(limit))
+
+
+def main() -> None:
+    """Run the command line; an error that Temper raised on purpose is a message, not a traceback."""
+    try:
+        app()
+    except TemperError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a workload's earlier runs made: what a report compares itself with.
+
+A run is known by what it recommends and what it registered. What it was compared with when it was new
+stays its comparison, so that running it again, or going back to it, changes nothing.
+"""
+
+import json
+import os
+import subprocess
+from typing import Any, NamedTuple
+
+from tasks.core import locks, store
+from tasks.core.artifacts import Artifact
+from tasks.core.home import project, subfolder
+
+
+class Before(NamedTuple):
+    """A run's identity, and the reports (or None) of the run before it and of the champion."""
+
+    identity: str
+    previous: Artifact | None
+    champion: Artifact | None
+
+
+def before(name: str, choice: Artifact, version: Artifact) -> Before:
+    """Return what a run is compared with: the run before it, and the champion's, while stored."""
+    identity = f"{choice.digest}-{version.digest}"
+    runs = _read(name)
+    known = next((run for run in runs if run["identity"] == identity), None)
+    if known is None:
+        champion = next((run for run in runs if run["champion_since"]), None)
+        known = {
+            "previous": runs[-1]["report"] if runs else None,
+            "champion": champion["report"] if champion else None,
+        }
+    return Before(identity, _stored(known["previous"]), _stored(known["champion"]))
+
+
+def remember(name: str, now: Before, report: Artifact) -> None:
+    """Note a run as the workload's last one."""
+    with locks.held(subfolder("locks") / f"history-{name}"):
+        runs = _read(name)
+        entry = next((run for run in runs if run["identity"] == now.identity), None)
+        if entry is None:
+            entry = {
+                "identity": now.identity,
+                "previous": now.previous.digest if now.previous else None,
+                "champion": now.champion.digest if now.champion else None,
+                "champion_since": not runs,  # the first version of a workload is its champion
+            }
+        entry["report"] = report.digest
+        runs = [run for run in runs if run["identity"] != now.identity] + [entry]
+        path = _file(name)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(runs, indent=1))
+        os.replace(temporary, path)
+
+
+def git_commit() -> str | None:
+    """Return the project's git commit, with `-dirty` where tracked files differ; None outside git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("-dirty" if _git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(project()), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _stored(digest: str | None) -> Artifact | None:
+    artifact = Artifact(name="report", digest=digest) if digest else None
+    return artifact if artifact and store.intact(artifact) else None
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    try:
+        return json.loads(_file(name).read_text())
+    except (OSError, ValueError):
+        return []
+
+
+def _file(name: str):
+    return subfolder("history") / f"{name}.json"

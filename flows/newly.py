@@ -1,0 +1,79 @@
+"""`temper new` and `temper fetch`: a workload's section, and its raw data under DVC."""
+
+import shutil
+from pathlib import Path
+
+from flows import versioning
+from flows.origin import raw_folder
+from tasks.core import params
+from tasks.core.errors import DataError, ParamsError
+from tasks.core.home import project
+from tasks.core.plugins import plugin
+
+
+def make(name: str, data: Path | None, target: str | None, task: str | None, example: bool) -> None:
+    """Write a workload's section into params.yaml and put its data under data/raw and DVC.
+
+    Raises:
+        ParamsError: the name is taken or not usable, or neither data nor an example was asked for.
+        DataError: the table cannot be used as it is.
+    """
+    from tasks.ingest.infer import check_name, propose, section, write_section
+
+    file = project() / params.FILE
+    check_name(file, name)
+    if example == (data is not None):
+        raise ParamsError(
+            f"temper new {name}: expected either --data FILE or --example (a table that comes with "
+            "scikit-learn)"
+        )
+    folder = raw_folder(name)
+    if folder.exists():
+        raise DataError(f"{folder}: exists already; remove it, or choose another name")
+    source = data.expanduser() if data else None
+    staged = folder.with_name(f".{name}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        if source is None:
+            module = plugin("dataset", "sklearn_toy")
+            module.fetch(module.Params(table=name), None, staged)
+        else:
+            if not source.is_file():
+                raise DataError(f"{source}: expected a file with a table, found none there")
+            shutil.copyfile(source, staged / source.name)
+        (copied,) = staged.iterdir()
+        proposal = propose(copied, target, name, task)
+        staged.rename(folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    write_section(file, name, section(proposal))
+    if (project() / ".dvc").is_dir():
+        versioning.track(folder)
+    print(f"{name}: a section in params.yaml, the raw data in {folder.relative_to(project())}.")
+    for line in proposal.reasons:
+        print(f"  {line}")
+    print(f"Next: look at it in params.yaml, then `temper run {name}`.")
+
+
+def fetch_raw(name: str) -> None:
+    """Put a workload's raw data into data/raw; under DVC where no stage makes it."""
+    put_raw(name)
+    if name not in (params.read(project()).get("bundled") or []):
+        versioning.track(raw_folder(name))
+    print(f"{name}: raw data in {raw_folder(name).relative_to(project())}")
+
+
+def put_raw(name: str) -> None:
+    """Put a workload's raw data, from its origin, into data/raw."""
+    from flows import origin, view
+    from flows.workload import load
+    from tasks.core import store
+
+    workload = load(name)
+    dataset = origin.dataset(workload)
+    source = origin.source(name, workload)
+    with store.writing() as folder:
+        dataset.module.fetch(dataset.typed, source, folder)
+        raw = store.put("raw", folder)
+    view.publish(name, {"raw": raw}, ["raw"])

@@ -1,0 +1,50 @@
+"""Where a workload's raw data comes from, and which state of it the world has now."""
+
+from pathlib import Path
+
+from flows.workload import Workload
+from tasks.core.errors import DataError
+from tasks.core.home import project
+from tasks.core.plugins import Plugin
+
+
+def dataset(workload: Workload) -> Plugin:
+    """Return the workload's dataset plugin."""
+    return Plugin(
+        kind="dataset", name=workload.ingest.dataset, params=dict(workload.ingest.options)
+    )
+
+
+def raw_folder(name: str) -> Path:
+    """Return where a workload's versioned raw data lies."""
+    return project() / "data" / "raw" / name
+
+
+def source(name: str, workload: Workload) -> Path | None:
+    """Return the file to read: `ingest.path`, else what lies in data/raw, else None (a plugin's own).
+
+    Raises:
+        DataError: the plugin reads files, and there is none.
+    """
+    given = workload.ingest.path
+    if given:
+        return Path(given).expanduser().resolve()
+    plugin = dataset(workload).module
+    if plugin.ORIGIN in ("bundled", "generated"):
+        return None
+    folder = raw_folder(name)
+    files = sorted(p for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+    if files:
+        return files[0]
+    if plugin.ORIGIN == "file":
+        raise DataError(
+            f"workloads.{name}: no raw data in {folder.relative_to(project())}. Get it from the DVC "
+            f"remote (`dvc pull data/raw/{name}.dvc`), or name a file: "
+            f"`temper run {name} --set ingest.path=FILE`."
+        )
+    return None
+
+
+def identity(plugin: Plugin, file: Path | None) -> str:
+    """Return what identifies the present state of the origin: a digest, or a version."""
+    return plugin.module.origin(plugin.typed, file)

@@ -1,0 +1,62 @@
+"""pipeline: prepare -> train -> compress -> benchmark -> release, for one workload."""
+
+from prefect import flow
+
+from flows import versioning, view
+from flows.benchmark import benchmark
+from flows.compress import compress
+from flows.prepare import prepare
+from flows.release import release
+from flows.train import train
+from flows.workload import STEPS, Step, Workload, ends, load
+from tasks.core import devices
+from tasks.core.artifacts import Made
+from tasks.core.crashes import mark
+
+
+@flow(name="pipeline", flow_run_name="{name}", on_running=[mark])
+def pipeline(
+    name: str,
+    params: Workload | None = None,
+    until: Step = "report",
+    measure_again: bool = False,
+) -> Made:
+    """Take a workload from its raw data to a registered model and a report.
+
+    Args:
+        name: the workload, a section of params.yaml.
+        params: its parameters; those of params.yaml where none are given. With others the results
+            stay in the store, and `data/`, `models/` and `dvc.lock` are left alone.
+        until: the last step to run.
+        measure_again: measure latencies although they were measured on this machine before.
+    """
+    tracked = load(name)
+    workload = params or tracked
+    state = versioning.State(name)
+    device = devices.resolve(workload.device)
+
+    made = prepare(name, workload, device, until)
+    if not ends(until, "features"):
+        made |= train(name, workload, device, made, until)
+    if not ends(until, "compare"):
+        made |= compress(name, workload, device, made)
+    if not ends(until, "compress"):
+        made |= benchmark(name, workload, device, made, until, measure_again)
+    if not ends(until, "recommend"):
+        made |= release(name, workload, device, made, until)
+
+    if workload == tracked:
+        show(name, made, state, until)
+    return made
+
+
+def show(name: str, made: Made, state: versioning.State, until: Step) -> None:
+    """Put a run's results into `data/` and `models/`; after a whole run tell DVC."""
+    steps = list(dict.fromkeys(artifact.split("/")[0] for artifact in made))
+    view.publish(name, made, steps)
+    if until == STEPS[-1] and versioning.tracked(name):
+        problem = versioning.commit(state)
+        if problem:
+            from prefect.logging import get_run_logger
+
+            get_run_logger().warning("%s", problem)

@@ -1,0 +1,37 @@
+"""prepare: ingest -> validate -> clean -> features (and split)."""
+
+from prefect import flow
+
+from flows import origin
+from flows.workload import Step, Workload, ends
+from tasks.clean.task import clean
+from tasks.core.artifacts import Made, named
+from tasks.core.crashes import mark
+from tasks.features.task import features
+from tasks.ingest.task import fetch, ingest
+from tasks.validate.task import expectations, freshness, validate
+
+
+@flow(name="prepare", flow_run_name="prepare {name}", on_running=[mark])
+def prepare(name: str, workload: Workload, device: str, until: Step = "report") -> Made:
+    """Return the artifacts of the steps up to `until`; the last is `features/prepared`."""
+    dataset = origin.dataset(workload)
+    source = origin.source(name, workload)
+    raw = fetch(dataset, str(source or ""), origin.identity(dataset, source))
+    table = ingest(raw, dataset, workload.table)
+    if ends(until, "ingest"):
+        return named(raw, table)
+    wanted = workload.validate_.expectations is not None
+    documents = (  # a leaf: it runs beside the rest
+        [expectations.submit(table, workload.table, workload.validate_)] if wanted else []
+    )
+    rows, checks = validate(table, workload.table, workload.validate_)
+    if workload.validate_.limits.max_age_days is not None:
+        freshness(checks, workload.validate_)
+    made = named(raw, table, rows, checks)
+    if not ends(until, "validate"):
+        cleaned = clean(rows, workload.clean, device)
+        made |= named(cleaned)
+        if not ends(until, "clean"):
+            made |= named(features(cleaned, workload.table, workload.features, workload.seed))
+    return made | named(*(future.result() for future in documents))

@@ -1,0 +1,45 @@
+"""release: register -> report."""
+
+from typing import Any
+
+from prefect import flow
+from tasks.report.task import report
+
+from flows import history
+from flows.workload import Step, Workload, ends
+from tasks.core.artifacts import Made, named, under
+from tasks.core.crashes import mark
+from tasks.core.params import digest
+from tasks.register.task import ensure
+
+
+@flow(name="release", flow_run_name="release {name}", on_running=[mark])
+def release(name: str, workload: Workload, device: str, made: Made, until: Step = "report") -> Made:
+    """Return the registered version and the report."""
+    facts: dict[str, Any] = {
+        "params_digest": digest(workload),
+        "data_digest": made["ingest/table"].digest,
+        "device": device,
+    }
+
+    version = ensure(  # run anew where the registry has lost it
+        made["recommend/choice"],
+        made["compare/leaderboard"],
+        under(made, "train"),
+        under(made, "telemetry"),
+        under(made, "compress"),
+        made["features/prepared"],
+        name,
+        workload.register_,
+        facts,
+        labels={"git_commit": history.git_commit()},
+    )
+    done = named(version)
+    if ends(until, "register"):
+        return done
+    before = history.before(name, made["recommend/choice"], version)
+    made_report = report(
+        [*made.values(), version], name, workload.report, before.previous, before.champion
+    )
+    history.remember(name, before, made_report)
+    return done | named(made_report)

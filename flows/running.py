@@ -1,0 +1,128 @@
+"""`temper run` and `temper repro`: a run with live progress, its summary and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import get_args
+
+from tasks.core import params
+from tasks.core.artifacts import Made
+from tasks.core.errors import ParamsError, TemperError
+from tasks.core.home import home, project
+from tasks.core.plugins import unknown
+
+CONSTRAINT_FAILED = 3
+
+
+def run_workload(name: str, settings: list[str], until: str, save: bool, measure: bool) -> int:
+    """Run a workload and print its summary; return the exit code.
+
+    Raises:
+        TemperError: what stopped the run, as the user can understand it.
+    """
+    from flows import session
+    from flows.workload import Step, build, load
+
+    if until not in get_args(Step):
+        raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
+    content = params.read(project())
+    workload = build(name, params.override(params.section(content, name), settings))
+    _ = workload.models  # a wrong model parameter is told before anything starts
+    if save and settings:
+        save_settings(name, settings)
+    tracked = workload == load(name)
+    try:
+        with session.started() as run_flow:
+            from flows.live import shown
+            from flows.pipeline import pipeline
+
+            with shown(name, workload, until) as live:  # type: ignore[arg-type]
+                made = run_flow(
+                    pipeline, name=name, params=workload, until=until, measure_again=measure
+                )
+    except TemperError:
+        raise
+    except Exception as error:
+        raise _cause(error) from error
+    return summarise(name, made, tracked, live.count)
+
+
+def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> int:
+    """Print what a run came to; return 3 where no variant met the constraints, else 0."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(f"[bold]{name}[/bold]: {count['ran']} tasks ran, {count['cached']} cached")
+    if "report" in made:
+        from tasks.report.summary import summary
+
+        facts = json.loads(made["report"].file("report.json").read_text())
+        for part in summary(facts):
+            console.print(part)
+        place = project() / "models" / name / "report" if tracked else made["report"].path
+        console.print(f"Report: {place / 'report.html'}", soft_wrap=True)
+    elif made:
+        last = list(made.values())[-1]
+        console.print(f"Last artifact: {last.name} in {last.path}", soft_wrap=True)
+    if not tracked:
+        console.print("Other params than those of params.yaml: data/, models/ and dvc.lock stay.")
+    if "recommend/choice" in made:
+        choice = json.loads(made["recommend/choice"].file("recommendation.json").read_text())
+        if not choice["fits"]:
+            return CONSTRAINT_FAILED
+    return 0
+
+
+def reproduce(targets: list[str]) -> int:
+    """Run `dvc repro` with this interpreter and one server for all stages; return its exit code."""
+    from tasks.core import server
+
+    server.connect()
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", *targets],
+        cwd=project(),
+        env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+        check=False,
+    ).returncode
+
+
+def save_settings(name: str, settings: list[str]) -> None:
+    """Write `path.to.key=value` settings into params.yaml, keeping its comments and order."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    path = project() / params.FILE
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    for setting in settings:
+        key_path, _, text = setting.partition("=")
+        target = content["workloads"][name]
+        *keys, last = key_path.strip().split(".")
+        for key in keys:
+            if target.get(key) is None:
+                target[key] = {}
+            target = target[key]
+        target[last] = YAML(typ="safe").load(text) if text else None
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+    os.replace(temporary, path)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return Temper's own error behind a failure, else one that names the log of the traceback."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TemperError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    import traceback
+
+    log = home() / "logs" / "last-failure.log"
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.write_text("".join(traceback.format_exception(error)))
+    text = str(error).strip().splitlines() or [""]
+    return TemperError(f"{type(error).__name__}: {text[0]}\nThe whole of it: {log}")

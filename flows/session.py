@@ -1,0 +1,23 @@
+"""A process's connection to Prefect: the server, its settings, and how failures reach the user."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.core import server
+
+
+@contextmanager
+def started() -> Iterator[Callable[..., Any]]:
+    """Give a function that runs a flow against the project's server, or the one that is set.
+
+    Call this before Prefect is imported: it sets the environment that Prefect reads at its import.
+    """
+    private = server.connect() == server.running()
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
+    # lock files tell a dead run, so the private server needs no heartbeats.
+    settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
+    with temporary_settings(settings):
+        yield lambda flow, **parameters: flow(**parameters)

@@ -1,0 +1,120 @@
+"""A workload's parameters: one typed section a step. `params.yaml` lays values over these defaults."""
+
+from typing import Any, Literal, get_args
+
+import tasks.report.params
+from pydantic import ConfigDict, Field, ValidationError
+
+import tasks.benchmark.params
+import tasks.clean.params
+import tasks.compare.params
+import tasks.compress.params
+import tasks.features.params
+import tasks.ingest.params
+import tasks.recommend.params
+import tasks.register.params
+import tasks.train.params
+import tasks.validate.params
+from tasks.core import params
+from tasks.core.devices import Choice
+from tasks.core.errors import ParamsError
+from tasks.core.home import project
+from tasks.core.plugins import Plugin, PluginParams, names, plugin
+from tasks.core.schema import Table
+
+Step = Literal[
+    "ingest",
+    "validate",
+    "clean",
+    "features",
+    "train",
+    "compare",
+    "compress",
+    "benchmark",
+    "recommend",
+    "register",
+    "report",
+]
+STEPS: tuple[Step, ...] = get_args(Step)
+
+
+class Workload(PluginParams):
+    """All that a run depends on, beside the data and the code."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="every generator starts from it")
+    device: Choice = Field("auto", description="auto: the GPU where there is one")
+    table: Table
+    ingest: tasks.ingest.params.Params = tasks.ingest.params.Params()
+    validate_: tasks.validate.params.Params = Field(
+        tasks.validate.params.Params(), alias="validate"
+    )
+    clean: tasks.clean.params.Params = tasks.clean.params.Params()
+    features: tasks.features.params.Params = tasks.features.params.Params()
+    train: tasks.train.params.Params = tasks.train.params.Params()
+    compare: tasks.compare.params.Params = tasks.compare.params.Params()
+    compress: tasks.compress.params.Params = tasks.compress.params.Params()
+    benchmark: tasks.benchmark.params.Params = tasks.benchmark.params.Params()
+    recommend: tasks.recommend.params.Params = tasks.recommend.params.Params()
+    register_: tasks.register.params.Params = Field(
+        tasks.register.params.Params(), alias="register"
+    )
+    report: tasks.report.params.Params = tasks.report.params.Params()
+
+    @property
+    def models(self) -> list[Plugin]:
+        """Return the models to fit, as plugins."""
+        return tasks.train.params.plugins(self.train, self.table.task)
+
+    @property
+    def metrics(self) -> list[Plugin]:
+        """Return the metrics of the table's task, as plugins."""
+        every = (Plugin(kind="metric", name=name) for name in names("metric"))
+        return [metric for metric in every if self.table.task == metric.module.TASK]
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the plugins that the sections name."""
+        found = []
+        for check in (self._models_problem, self._dataset_problem):
+            try:
+                check()
+            except ParamsError as error:
+                found += str(error).splitlines()
+            except ValidationError as error:
+                found += params.explain(error, type(self), "ingest.options")
+        return found
+
+    def _models_problem(self) -> None:
+        _ = self.models
+
+    def _dataset_problem(self) -> None:
+        plugin("dataset", self.ingest.dataset).Params(**self.ingest.options)
+
+
+def ends(until: Step, step: Step) -> bool:
+    """Return whether a run that stops after `until` stops after `step`, or before."""
+    return STEPS.index(until) <= STEPS.index(step)
+
+
+def load(name: str, settings: list[str] | None = None) -> Workload:
+    """Return a workload of params.yaml, with `path.to.key=value` settings laid over it.
+
+    Raises:
+        ParamsError: every problem at once, each with its path.
+    """
+    own = params.section(params.read(project()), name)
+    return build(name, params.override(own, settings or []))
+
+
+def build(name: str, own: dict[str, Any]) -> Workload:
+    """Return a workload from its section.
+
+    Raises:
+        ParamsError: every problem at once, each with its path.
+    """
+    try:
+        return Workload(**own)
+    except ValidationError as error:
+        lines = params.explain(error, Workload, f"workloads.{name}")
+        raise ParamsError("\n".join(lines)) from None

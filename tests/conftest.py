@@ -1,0 +1,61 @@
+"""Every test works in a home of its own; one Prefect server serves the whole session."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point Temper and Prefect at folders of this session before anything imports them."""
+    os.environ["TEMPER_HOME"] = tempfile.mkdtemp(prefix="temper-tests-")
+    os.environ.pop("PREFECT_API_URL", None)
+    from tasks.core import server
+
+    os.environ.update(server.environment())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the session's folders; the server, if one was started, stops by its locks."""
+    from tasks.core import server
+
+    server.stop_linger()
+    shutil.rmtree(os.environ["TEMPER_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[str]:
+    """Give the address of a real Prefect server of the project's own kind."""
+    from tasks.core import server
+
+    url = server.connect()
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield url
+
+
+@pytest.fixture
+def temper_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a test an empty Temper home of its own."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("TEMPER_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of shared real data; a test that wants it is skipped where it is absent."""
+    folder = Path(os.environ.get("TEMPER_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared data: no {folder} (set TEMPER_SHARED)")
+    return folder

@@ -1,0 +1,110 @@
+"""Children give results, progress and errors back, and end when they should."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tasks.core import child, progress
+from tasks.core.errors import DataError, TimeLimitExceeded, TransientError
+
+
+def double(x):
+    progress.report(0.5, "half")
+    return x * 2
+
+
+def fail(kind):
+    if kind == "data":
+        raise DataError("row 3: no")
+    if kind == "memory":
+        raise RuntimeError("CUDA error: out of memory")
+    if kind == "disk":
+        raise OSError("No space left on device")
+    if kind == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ValueError("odd")
+
+
+def sleep_in_native_code():
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the interpreter's lock: nothing in Python can stop it
+
+
+def pid_file(path):
+    path.write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_value_memory_and_progress():
+    heard = []
+    with progress.to(lambda share, text: heard.append((share, text))):
+        outcome = child.run(double, 21, label="doubling")
+    assert outcome.value == 42
+    assert outcome.peak_memory_mib > 5
+    assert heard == [(0.5, "doubling: half")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("data", DataError, "row 3: no"),
+        ("memory", TransientError, "out of memory"),
+        ("disk", TransientError, "No space left"),
+        ("killed", TransientError, "SIGKILL"),
+        ("other", RuntimeError, "ValueError: odd"),
+    ],
+)
+def test_errors_keep_their_kind(kind, error, words):
+    with pytest.raises(error, match=words):
+        child.run(fail, kind)
+
+
+def test_limit_ends_native_code():
+    start = time.monotonic()
+    with pytest.raises(TimeLimitExceeded, match="not done after 0.5 s"):
+        child.run(sleep_in_native_code, time_limit_s=0.5)
+    assert time.monotonic() - start < 10
+
+
+def test_child_dies_with_its_parent(tmp_path):
+    """A process that is killed leaves no child behind."""
+    import subprocess
+    import sys
+
+    file = tmp_path / "pid"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path\nfrom tasks.core import child\n"
+        "import importlib.util as u\n"
+        "s = u.spec_from_file_location('test_child', sys.argv[3]); m = u.module_from_spec(s)\n"
+        "sys.modules['test_child'] = m; s.loader.exec_module(m)\n"
+        "child.run(m.pid_file, Path(sys.argv[1]))\n"
+    )
+    here = os.path.dirname(__file__)
+    environment = {**os.environ, "PYTHONPATH": here}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(file), here, __file__], env=environment
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        pid = int(file.read_text())
+    finally:
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 5
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,64 @@
+"""params.yaml: every problem at once, with its path and the nearest known name."""
+
+import pytest
+
+from flows.workload import build
+from tasks.core import params
+from tasks.core.errors import ParamsError
+
+TABLE = {"task": "regression", "target": "y"}
+
+
+def test_overrides_are_yaml_and_leave_the_rest():
+    own = {"train": {"models": {"linear": {}}, "threads": 1}}
+    changed = params.override(own, ["train.threads=2", "ingest.path=a.csv", "clean.steps=[types]"])
+    assert changed["train"] == {"models": {"linear": {}}, "threads": 2}
+    assert changed["ingest"] == {"path": "a.csv"}
+    assert changed["clean"] == {"steps": ["types"]}
+    assert own["train"]["threads"] == 1
+
+
+@pytest.mark.parametrize("setting", ["train.threads", "=3", "seed.x=1", "a=[1"])
+def test_wrong_settings_are_named(setting):
+    with pytest.raises(ParamsError, match="--set"):
+        params.override({"seed": 1}, [setting])
+
+
+def test_all_problems_at_once_with_did_you_mean():
+    own = {
+        "table": {"task": "regresion", "target": "y"},
+        "trian": {},
+        "train": {"threads": 0, "time_limits": 3},
+    }
+    with pytest.raises(ParamsError) as caught:
+        build("w", own)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 4
+    assert "workloads.w.trian: unknown parameter 'trian'. Did you mean 'train'?" in text
+    assert "workloads.w.train.time_limits" in text
+    assert "Did you mean 'time_limit_s'?" in text
+    assert "workloads.w.train.threads: " in text
+    assert "workloads.w.table.task: " in text
+
+
+def test_sections_named_like_attributes_of_pydantic_work():
+    workload = build("w", {"table": TABLE, "validate": {"max_bad_share": 0.5}, "register": {}})
+    assert workload.validate_.max_bad_share == 0.5
+
+
+def test_unknown_plugin_names_are_problems():
+    workload = build("w", {"table": TABLE, "train": {"models": {"light_gmb": {}}}})
+    assert any("Did you mean 'light_gbm'?" in line for line in workload.problems())
+
+
+def test_unknown_workload(tmp_path):
+    (tmp_path / "params.yaml").write_text("workloads: {digits: {}}\n")
+    with pytest.raises(ParamsError, match="Did you mean 'digits'"):
+        params.section(params.read(tmp_path), "digit")
+
+
+@pytest.mark.parametrize("text", ["workloads: [", "- 1", "workload: {}", "workloads: {}\nactiv: []"])
+def test_unreadable_params_file(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError):
+        params.read(tmp_path)
