@@ -9,6 +9,7 @@ from tasks.register import runs, store
 from tasks.register.params import Params
 
 SERVING = ("onnx", "onnxruntime", "numpy")  # what loading the registered graph needs
+LIBRARIES = (*SERVING, "lightgbm", "polars", "scikit-learn", "torch", "xgboost")  # stated in tags
 
 
 def plan(
@@ -23,19 +24,19 @@ def plan(
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the plan that `registry.record` carries out, paths of the store included."""
-    took = {a.name.split("/")[1]: a for a in telemetry}
+    fits, took = _by_model([*fitted, *telemetry])
     entries = {m["name"]: m for m in board["models"]}
-    models = {a.name.split("/")[1]: a for a in fitted}
     tags = {name: _text(value) for name, value in sorted(facts.items()) if value is not None}
     tags["workload"] = workload
+    tags |= {f"library.{name}": version for name, version in versions(LIBRARIES).items()}
     content: dict[str, Any] = {
         "uri": store.tracking_uri(),
         "location": store.artifact_location(workload),
         "workload": workload,
         "tags": tags,
         "runs": [
-            runs.describe(models[name], took.get(name), entries[name], board)
-            for name in sorted(models)
+            runs.describe(fits[name], took.get(name), entries[name], board)
+            for name in sorted(fits)
             if name in entries
         ],
         "graph": None,
@@ -63,16 +64,25 @@ def plan(
             "prepared": str(prepared.path),
             "example_rows": params.example_rows,
             "check_rows": params.check_rows,
-            "libraries": serving_libraries(),
+            "libraries": versions(SERVING),
         },
     }
 
 
-def serving_libraries() -> dict[str, str]:
-    """Return the versions of what loading the graph needs, by the name each ships as."""
+def _by_model(artifacts: list[Artifact]) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
+    """Return `train/<model>` and `train/<model>/telemetry` by model, in whichever list they came."""
+    fits, took = {}, {}
+    for artifact in artifacts:
+        _, model, *rest = artifact.name.split("/")
+        (took if rest else fits)[model] = artifact
+    return fits, took
+
+
+def versions(distributions: tuple[str, ...]) -> dict[str, str]:
+    """Return the installed versions, by the name each ships as (`-cpu`, `-gpu`)."""
     found = {}
-    for name in SERVING:
-        for distribution in (name, f"{name}-gpu"):
+    for name in distributions:
+        for distribution in (name, f"{name}-cpu", f"{name}-gpu"):
             try:
                 found[distribution] = metadata.version(distribution)
                 break

@@ -9,6 +9,8 @@ Item = dict[str, str]  # topic, text, weight: "major" or "minor"
 
 def changes(new: dict[str, Any], old: dict[str, Any]) -> list[Item]:
     """Return the differences from `old` to `new`, the weighty first; empty: nothing differs."""
+    if new["format"] != old.get("format"):
+        return [_item("report", "the earlier report is of another version of Temper")]
     items = [
         *_data(new, old),
         *_models(new, old),

@@ -7,14 +7,13 @@ from tasks.report.words import metric, ms, names, number, p_value, percent, size
 MOST = 8  # changes shown
 
 
-def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> Any:
-    """Return the summary as one rich renderable.
+def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> list[Any]:
+    """Return the summary as rich renderables, from top to bottom.
 
     Args:
         report: the content of report.json.
         places: where things are, by what they are (`report`, `version`, `run`): shown at the end.
     """
-    from rich.console import Group
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -42,8 +41,9 @@ def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> Any
     where = Table.grid(padding=(0, 2))
     for what, place in located(report, places):
         where.add_row(Text(what, style="dim"), Text(place, overflow="fold"))
-    parts += [Text(), where]
-    return Group(*parts)
+    if where.row_count:
+        parts += [Text(), where]
+    return parts
 
 
 def text(report: dict[str, Any], places: dict[str, str] | None = None) -> str:

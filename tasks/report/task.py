@@ -27,8 +27,8 @@ def report(
         sources: the artifacts of the run, found by name; what is missing leaves its section out.
         workload: its name.
         params: title and lengths of lists.
-        previous: the report to compare with, of the run before (`history.previous`).
-        champion: the report of the champion (`history.champion`).
+        previous: the report of the run before, to compare with.
+        champion: the report of the registered champion, likewise.
     """
     content = facts(sources, workload, params)
     content["changes"] = {

@@ -49,6 +49,7 @@ def test_the_first_version_is_candidate_and_champion(first):
     tags = version["tags"]
     assert (tags["params_digest"], tags["git_commit"]) == ("p1", "0f1e2d")
     assert len(tags["graph_digest"]) == 64
+    assert tags["library.onnx"].startswith("1.")
     assert "sqlite" not in artifact.file("version.json").read_text()  # no address, no path
 
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from tasks.report import changes, figures, history, page, summary, tables, words
+from tasks.report import changes, figures, page, summary, tables, words
 from tasks.report.params import Params
 from tasks.report.task import report
 from tests import samples
@@ -153,6 +153,11 @@ def test_the_same_run_has_no_changes(content):
     assert changes.changes(content, copy.deepcopy(content)) == []
 
 
+def test_a_report_of_another_format_is_not_compared(content):
+    (item,) = changes.changes(content, {"format": 0})
+    assert "another version of Temper" in item["text"]
+
+
 def test_what_changed_in_words(content):
     old = copy.deepcopy(content)
     old["data"]["parts"]["train"] = 1400
@@ -208,36 +213,6 @@ def test_the_comparison_is_in_the_report(made, sources):
     assert content["changes"] == {"last run": [], "champion": []}
 
 
-def test_a_repeated_run_is_compared_with_the_same(sources, made):
-    other = [
-        *sources[:-1],
-        samples.artifact("register/version", {"version.json": samples.version(9)}),
-    ]
-    first = {"name": "digits", "version": 1}
-    assert history.previous("w", sources) is None
-    history.remember("w", sources, made, first)
-    assert history.previous("w", sources) is None  # itself does not count
-    assert history.champion("w", sources, "digits", 1) is None
-    assert history.previous("w", other) == made
-    assert history.champion("w", other, "digits", 1) == made
-    newer = report.fn(other, "w", Params())
-    history.remember("w", other, newer, {"name": "digits", "version": 9})
-    history.remember("w", other, newer, {"name": "digits", "version": 9})
-    assert len(history.path().read_text().splitlines()) == 2
-    assert history.previous("w", other) == made
-    assert history.previous("w", sources) == newer
-    assert history.previous("elsewhere", sources) is None
-
-
-def test_a_report_that_the_store_lost_does_not_count(sources):
-    gone = samples.artifact("report", {"report.json": {"x": 1}})
-    history.remember("lost", sources, gone, {})
-    for file in gone.path.iterdir():
-        file.chmod(0o644)
-        file.write_text("changed")
-    assert history.previous("lost", sources[:3]) is None
-
-
 def test_the_summary_says_what_counts(content):
     text = summary.text(content, {"report": "models/digits/report.html"})
     assert "digits: judged on test (360 rows)" in text
@@ -255,7 +230,7 @@ def test_the_summary_in_colour_says_the_same(content):
     content["changes"] = {"last run": [{"topic": "data", "text": "[b]y", "weight": "major"}]}
     console = Console(width=200, file=None, record=True, quiet=False, force_terminal=False)
     with console.capture() as captured:
-        console.print(summary.summary(content, {"report": "r.html"}))
+        console.print(*summary.summary(content, {"report": "r.html"}), sep="\n")
     shown = captured.get()
     assert "Recommended: mlp/int8_cpu" in shown
     assert "data: [b]y" in shown
