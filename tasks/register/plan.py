@@ -70,7 +70,7 @@ def plan(
 
 
 def _by_model(artifacts: list[Artifact]) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
-    """Return `train/<model>` and `train/<model>/telemetry` by model, in whichever list they came."""
+    """Return `train/<model>` and `train/<model>/telemetry` by model, whatever list they are in."""
     fits, took = {}, {}
     for artifact in artifacts:
         _, model, *rest = artifact.name.split("/")
