@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from tasks.core.errors import ParamsError
+from tasks.core.params import explain
 from tasks.core.plugins import Plugin, PluginParams, plugin, unavailable
 
 
@@ -41,9 +42,7 @@ def plugins(params: Params, task: str | None = None, image: bool | None = None) 
         try:
             module.Params(**(settings or {}))
         except ValidationError as error:
-            for item in error.errors():
-                path = ".".join(str(part) for part in item["loc"])
-                problems.append(f"{where}.{path}: {item['msg']}, found {item['input']!r:.60}")
+            problems += explain(error, module.Params, where)
         if task is not None and task not in module.TASKS:
             problems.append(f"{where}: is for {' and '.join(module.TASKS)}; this table is {task}")
         if image is False and module.NEEDS_IMAGE:

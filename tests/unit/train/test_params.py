@@ -11,13 +11,13 @@ def test_the_models_become_plugins_in_order():
 
 
 def test_every_problem_is_told_at_once():
-    params = Params(models={"lineer": {}, "linear": {"alpha": -1, "beta": 2}, "forest": {}})
+    params = Params(models={"lineer": {}, "linear": {"alpha": -1, "alfa": 2}, "forest": {}})
     with pytest.raises(ParamsError) as caught:
         plugins(params, image=False)
     text = str(caught.value)
     assert "Did you mean 'linear'?" in text
     assert "train.models.linear.alpha" in text
-    assert "train.models.linear.beta" in text
+    assert "train.models.linear.alfa: unknown parameter 'alfa'. Did you mean 'alpha'?" in text
     assert "unknown model 'forest'" in text
 
 
