@@ -60,9 +60,7 @@ def write(out: Path, work: Work, params: Params, seed: int, device: str) -> None
     loaded, others = _load(subjects, work, rows, data.y(judged), params, device)
     entries = _entries(loaded, rows, params)
     protocol.warm_up(entries, params.warm_up)
-    references = [
-        e for e in entries if e.key[0].endswith(f"/{FP32}") and e.key[1:] == _reference(params)
-    ]
+    references = _references(entries, params)
     drifts = protocol.measure_steadily(
         entries,
         references,
@@ -102,8 +100,11 @@ def write(out: Path, work: Work, params: Params, seed: int, device: str) -> None
     _write_latencies(out, entries)
 
 
-def _reference(params: Params) -> tuple[str, int]:
-    return REFERENCE, params.batch_sizes[0]
+def _references(entries: list[protocol.Entry], params: Params) -> list[protocol.Entry]:
+    """Return the fp32 graphs at the smallest batch in the reference engine, or in any."""
+    found = [e for e in entries if e.key[0].endswith(f"/{FP32}")]
+    found = [e for e in found if e.key[2] == params.batch_sizes[0]]
+    return [e for e in found if e.key[1] == REFERENCE] or found
 
 
 def _order(row: dict[str, Any]) -> tuple:

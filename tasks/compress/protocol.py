@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,11 +37,16 @@ class Parent:
 class Context:
     """The circumstances of a technique.
 
-    calibration: the graph's inputs for training rows, by name; export: makes a whole, verified
-    graph of a fitted model object; seed: of every random choice.
+    draw: gives the `calibration`; export: makes a whole, verified graph of a fitted model object;
+    seed: of every random choice.
     """
 
     meta: Meta
-    calibration: dict[str, np.ndarray]
+    draw: Callable[[], dict[str, np.ndarray]]
     export: Callable[[Any], "onnx.ModelProto"]
     seed: int = 0
+
+    @cached_property
+    def calibration(self) -> dict[str, np.ndarray]:
+        """Return the graph's inputs for training rows, by name."""
+        return self.draw()

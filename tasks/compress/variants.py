@@ -76,7 +76,7 @@ def write_compressed(
     before = onnx.load(parent / GRAPH)
     context = Context(
         meta=data.meta,
-        calibration=calibration(data, calibration_rows, seed),
+        draw=lambda: calibration(data, calibration_rows, seed),
         export=lambda smaller: _exported(smaller, model, data, tolerance)[0],
         seed=seed,
     )
