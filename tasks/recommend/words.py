@@ -19,8 +19,11 @@ def metric(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share as percent."""
-    return f"{value * 100:.2g} %"
+    """Return a share as percent; below a hundredth of a percent it is 0."""
+    shown = value * 100
+    if abs(shown) < 0.01:
+        return "0 %"
+    return f"{shown:.0f} %" if abs(shown) >= 10 else f"{shown:.2g} %"
 
 
 def names(values: list[str]) -> str:

@@ -15,6 +15,8 @@ from tasks.report.words import ms, number, percent, size
 PALETTE = 8
 UP = "-up"  # as in Plotly's triangle-up
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
+NARROWEST = 0.3  # decades of a logarithmic axis: noise should not fill it
+FLAT = 0.02  # of the best value: the least height of the metric's axis, likewise
 OFF_THE_CHART = 4.0  # times the median distance from the best
 Figure = dict[str, Any]
 
@@ -47,10 +49,8 @@ def leaderboard(board: dict[str, Any]) -> Figure | None:
     values = {m["name"]: m["metrics"][primary]["value"] for m in models}
     shown, beyond = near_the_best(values, board["greater_is_better"])
     traces = []
-    for tied, color, label in (
-        (True, "@accent", "tied with the best"),
-        (False, "@muted", "behind"),
-    ):
+    first = "tied with the best" if len(board.get("group", [])) > 1 else "best"
+    for tied, color, label in ((True, "@accent", first), (False, "@muted", "behind")):
         part = [m for m in models if m["name"] in shown and m["tied_with_best"] is tied]
         if part:
             traces.append(_dots(part, primary, color, label, board))
@@ -133,7 +133,7 @@ def near_the_best(values: dict[str, float], greater: bool) -> tuple[list[str], l
     """
     best = (max if greater else min)(values.values())
     distance = {name: abs(value - best) for name, value in values.items()}
-    limit = OFF_THE_CHART * median(distance.values())
+    limit = max(OFF_THE_CHART * median(distance.values()), FLAT * abs(best))
     near = [n for n in values if distance[n] <= limit or limit == 0]
     return near, [n for n in values if n not in near]
 
@@ -184,6 +184,10 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
         **log_axis([c["size_kib"] for c in kept]),
     }
     layout["yaxis"] |= {"title": _title(choice["primary"])}
+    shown = [c["metric"] for c in kept]
+    middle, half = (max(shown) + min(shown)) / 2, (max(shown) - min(shown)) / 2
+    half = 1.12 * max(half, FLAT / 2 * abs(middle))
+    layout["yaxis"]["range"] = [middle - half, middle + half]
     layout["xaxis2"] = layout["xaxis"] | {
         "domain": [0.515, 1],
         "title": _title(f"p50 at batch {choice['batch']}, {unit} (log)"),
@@ -377,9 +381,11 @@ def time_unit(values_ms: list[float]) -> tuple[str, float]:
 def log_axis(values: list[float]) -> dict[str, Any]:
     """Return a logarithmic axis over values, with ticks at 1, 2 and 5 that read as numbers."""
     low, high = math.log10(min(values)), math.log10(max(values))
+    spare = max(NARROWEST - (high - low), 0) / 2
+    low, high = low - spare, high + spare
     edge = 0.06 * max(high - low, 0.3)
     low, high = low - edge, high + edge
-    steps = (1,) if high - low > 2.5 else (1, 2, 5)
+    steps = (1,) if high - low > 2.5 else (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 5, 7)
     decades = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     ticks = [t for t in ticks if low <= math.log10(t) <= high]
@@ -387,7 +393,7 @@ def log_axis(values: list[float]) -> dict[str, Any]:
         "type": "log",
         "range": [low, high],
         "tickvals": ticks,
-        "ticktext": [f"{t:,.0f}" if t >= 1 else f"{t:g}" for t in ticks],
+        "ticktext": [f"{t:,.0f}" if t >= 10 else f"{t:.3g}" for t in ticks],
     }
 
 

@@ -46,6 +46,8 @@ def render(report: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         r=report,
         charts=charts,
+        curve_ids=[anchor(f"curves-{name}") for name in report["models"]],
+        importance_ids=[anchor(f"importances-{name}") for name in report["models"]],
         engines=figures.engines(report),
         described=figures.described(report),
         data=Markup(in_script(charts)),

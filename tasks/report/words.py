@@ -57,9 +57,14 @@ def size(value: Any) -> str:
     return f"{kib:.3g} KiB" if kib < 1000 else f"{kib / 1024:.3g} MiB"
 
 
-def percent(value: Any, digits: int = 2) -> str:
-    """Return a share as percent."""
-    return DASH if value is None else f"{value * 100:.{digits}g} %"
+def percent(value: Any) -> str:
+    """Return a share as percent; below a hundredth of a percent it is 0."""
+    if value is None:
+        return DASH
+    shown = value * 100
+    if abs(shown) < 0.01:
+        return "0 %"
+    return f"{shown:.0f} %" if abs(shown) >= 10 else f"{shown:.2g} %"
 
 
 def p_value(value: Any) -> str:

@@ -262,11 +262,21 @@ def test_a_summary_where_nothing_fits(content):
         (words.size(2_000_000), "1.91 MiB"),
         (words.p_value(0.0001), "< 0.001"),
         (words.names(["a", "b", "c"]), "a, b and c"),
+        (words.percent(1.6), "160 %"),
+        (words.percent(-1e-6), "0 %"),
+        (words.percent(0.0028), "0.28 %"),
         (words.signed(-0.5), "\u22120.5"),
     ],
 )
 def test_numbers_as_people_read_them(shown, expected):
     assert shown == expected
+
+
+def test_a_logarithmic_axis_has_ticks_however_narrow():
+    for values in ([2.8, 2.96], [0.0036], [1.0, 9.0], [1, 1e6], [0.01, 40]):
+        axis = figures.log_axis(values)
+        assert 2 <= len(axis["tickvals"]) <= 9, values
+        assert len(set(axis["ticktext"])) == len(axis["ticktext"])
 
 
 def test_a_value_far_off_does_not_press_the_others_together():
