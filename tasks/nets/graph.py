@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 OPSET = 20
-OPSET_ML = 3  # TreeEnsembleRegressor; OpenVINO and TensorRT do not take it
 IR_VERSION = 10
 
 
@@ -18,7 +17,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self.domains: set[str] = set()
+        self.versions: dict[str, int] = {"": OPSET}
 
     def constant(self, values: Any, dtype: Any = np.float32) -> str:
         """Return the name of a new initialiser with these values."""
@@ -29,12 +28,14 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(array, name))
         return name
 
-    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Return the name of the one output of a new node."""
+    def add(
+        self, operator: str, *inputs: str, domain: str = "", version: int = OPSET, **attributes: Any
+    ) -> str:
+        """Return the name of the one output of a new node; `version` is that of its domain."""
         from onnx import helper
 
         name = f"{operator.lower()}_{len(self.nodes)}"
-        self.domains.add(domain)
+        self.versions[domain] = version
         self.nodes.append(
             helper.make_node(
                 operator,
@@ -66,9 +67,7 @@ class Graph:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", width])],
             self.initializers,
         )
-        opsets = [helper.make_opsetid("", OPSET)]
-        if "ai.onnx.ml" in self.domains:
-            opsets.append(helper.make_opsetid("ai.onnx.ml", OPSET_ML))
+        opsets = [helper.make_opsetid(*item) for item in sorted(self.versions.items())]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="temper"
         )

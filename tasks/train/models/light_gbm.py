@@ -152,7 +152,7 @@ def truncate(model: Model, share: float) -> Model:
 
 
 def to_onnx(model: Model) -> Any:
-    """Return one TreeEnsembleRegressor and the link."""
+    """Return one tree ensemble and the link."""
     single = list(_trees(model.booster.model_to_string()))
     width = model.booster.num_model_per_iteration()
     trees = forest.join(single, np.arange(len(single)) % width, strict=False)

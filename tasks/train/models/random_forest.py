@@ -184,7 +184,7 @@ def load(folder: Path) -> Forest:
 
 
 def to_onnx(model: Forest) -> Any:
-    """Return one TreeEnsembleRegressor."""
+    """Return one tree ensemble."""
     output = output_name(model.task)
     base = np.zeros(model.width)
     return forest.to_onnx(model.trees, model.features, model.width, base, output, "identity")

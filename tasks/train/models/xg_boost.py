@@ -178,7 +178,7 @@ def truncate(model: Model, share: float) -> Model:
 
 
 def to_onnx(model: Model) -> Any:
-    """Return one TreeEnsembleRegressor and the link."""
+    """Return one tree ensemble and the link."""
     content = json.loads(bytes(model.booster.save_raw("json")))["learner"]
     booster = content["gradient_booster"]["model"]
     single = [_tree(tree) for tree in booster["trees"]]
