@@ -130,9 +130,9 @@ def to_onnx(
     """Return the graph of base + the sum of the trees, (N, width), then the link.
 
     `sigmoid` makes the two probabilities of one score. The operators are of `ai.onnx.ml`, which
-    ONNX Runtime alone takes. TreeEnsemble holds its numbers as tensors: a file 2.6 times smaller than
-    TreeEnsembleRegressor's, as fast (400 trees: 22 us a row). Its leaves have one value each, so a
-    forest of classes has to take the older one.
+    ONNX Runtime alone takes. TreeEnsemble holds its numbers as tensors: a file 2.6 times smaller
+    than TreeEnsembleRegressor's, as fast (400 trees: 22 us a row). Its leaves have one value each,
+    so a forest of classes has to take the older one.
     """
     graph = Graph()
     if trees.values.shape[1] == 1:
