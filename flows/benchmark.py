@@ -3,7 +3,6 @@
 from prefect import flow
 
 from flows.workload import Step, Workload, ends
-from tasks.benchmark.machine import identity as machine
 from tasks.benchmark.task import measure
 from tasks.core.artifacts import Made, named, under
 from tasks.core.crashes import mark
@@ -31,7 +30,6 @@ def benchmark(
         workload.benchmark,
         workload.seed,
         device,
-        machine(device),
     )
     if ends(until, "benchmark"):
         return named(measurements)

@@ -1,4 +1,6 @@
-"""The `temper` command. Heavy modules are imported inside the commands, so that it answers at once."""
+"""The `temper` command. Heavy modules are imported inside the commands, so that it answers at
+once.
+"""
 
 import sys
 from pathlib import Path
@@ -134,7 +136,9 @@ def worker(
 
 
 def main() -> None:
-    """Run the command line; an error that Temper raised on purpose is a message, not a traceback."""
+    """Run the command line; an error that Temper raised on purpose is a message, not a
+    traceback.
+    """
     try:
         app()
     except TemperError as error:

@@ -1,4 +1,6 @@
-"""`temper deploy` and `temper worker`: the deployments of deployments/prefect.yaml, and who runs them."""
+"""`temper deploy` and `temper worker`: the deployments of deployments/prefect.yaml, and who runs
+them.
+"""
 
 import os
 import signal

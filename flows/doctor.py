@@ -1,4 +1,6 @@
-"""`temper doctor`: Python, clashing packages, GPU and driver, server, disk, and what to do about each."""
+"""`temper doctor`: Python, clashing packages, GPU and driver, server, disk, and what to do about
+each.
+"""
 
 import shutil
 import sys
@@ -47,7 +49,7 @@ def look() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    found = "%d.%d.%d" % sys.version_info[:3]
+    found = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Finding("ok", f"Python {found}")
     return Finding("problem", f"Python {found}", "use 3.11, 3.12 or 3.13: make PYTHON=python3.11")

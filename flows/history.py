@@ -1,7 +1,7 @@
 """What a workload's earlier runs made: what a report compares itself with.
 
-A run is known by what it recommends and what it registered. What it was compared with when it was new
-stays its comparison, so that running it again, or going back to it, changes nothing.
+A run is known by what it recommends and what it registered. What it was compared with when it was
+new stays its comparison, so that running it again, or going back to it, changes nothing.
 """
 
 import json
@@ -57,7 +57,9 @@ def remember(name: str, now: Before, report: Artifact) -> None:
 
 
 def git_commit() -> str | None:
-    """Return the project's git commit, with `-dirty` where tracked files differ; None outside git."""
+    """Return the project's git commit, with `-dirty` where tracked files differ; None outside
+    git.
+    """
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("-dirty" if _git("status", "--porcelain", "-uno") else "")

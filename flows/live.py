@@ -11,7 +11,13 @@ from flows.workload import STEPS, Step, Workload, ends
 from tasks.core import progress
 from tasks.core.home import subfolder
 
-USUAL_S = {"fit": 4.0, "resample": 8.0, "export": 1.0, "compress": 0.7, "benchmark": 20.0}  # a guess
+USUAL_S = {
+    "fit": 4.0,
+    "resample": 8.0,
+    "export": 1.0,
+    "compress": 0.7,
+    "benchmark": 20.0,
+}  # a guess
 
 
 def expected(workload: Workload, until: Step) -> dict[str, float]:
@@ -104,7 +110,9 @@ class Live:
 
 @contextmanager
 def shown(name: str, workload: Workload, until: Step) -> Iterator[Live]:
-    """Show a run's progress on standard error for a block: a bar, or lines where it is no terminal."""
+    """Show a run's progress on standard error for a block: a bar, or lines where it is no
+    terminal.
+    """
     live = Live(name, workload, until)
     with _bar(live) if sys.stderr.isatty() else _lines(live):
         yield live

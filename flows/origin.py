@@ -21,7 +21,8 @@ def raw_folder(name: str) -> Path:
 
 
 def source(name: str, workload: Workload) -> Path | None:
-    """Return the file to read: `ingest.path`, else what lies in data/raw, else None (a plugin's own).
+    """Return the file to read: `ingest.path`, else what lies in data/raw, else None (a plugin's
+    own).
 
     Raises:
         DataError: the plugin reads files, and there is none.
@@ -38,8 +39,8 @@ def source(name: str, workload: Workload) -> Path | None:
         return files[0]
     if plugin.ORIGIN == "file":
         raise DataError(
-            f"workloads.{name}: no raw data in {folder.relative_to(project())}. Get it from the DVC "
-            f"remote (`dvc pull data/raw/{name}.dvc`), or name a file: "
+            f"workloads.{name}: no raw data in {folder.relative_to(project())}. Get it from the "
+            f"DVC remote (`dvc pull data/raw/{name}.dvc`), or name a file: "
             f"`temper run {name} --set ingest.path=FILE`."
         )
     return None

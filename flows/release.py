@@ -3,7 +3,6 @@
 from typing import Any
 
 from prefect import flow
-from tasks.report.task import report
 
 from flows import history
 from flows.workload import Step, Workload, ends
@@ -11,6 +10,7 @@ from tasks.core.artifacts import Made, named, under
 from tasks.core.crashes import mark
 from tasks.core.params import digest
 from tasks.register.task import ensure
+from tasks.report.task import report
 
 
 @flow(name="release", flow_run_name="release {name}", on_running=[mark])

@@ -4,15 +4,23 @@ import json
 import os
 import subprocess
 import sys
-from typing import get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
-from tasks.core import params
+from flows import versioning
+from tasks.core import child, params
 from tasks.core.artifacts import Made
 from tasks.core.errors import ParamsError, TemperError
-from tasks.core.home import home, project
+from tasks.core.home import home, project, subfolder
 from tasks.core.plugins import unknown
 
+if TYPE_CHECKING:
+    from flows.workload import Workload
+
 CONSTRAINT_FAILED = 3
+IMPORTS = {  # distribution: the modules of it that take long
+    "scikit-learn": ("sklearn.linear_model", "sklearn.ensemble"),
+}
 
 
 def run_workload(name: str, settings: list[str], until: str, save: bool, measure: bool) -> int:
@@ -32,6 +40,8 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     if save and settings:
         save_settings(name, settings)
     tracked = workload == load(name)
+    if not finished_before(name, workload):
+        child.warm(preload(workload))  # beside the start of Prefect, in a process of its own
     try:
         with session.started() as run_flow:
             from flows.live import shown
@@ -45,6 +55,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         raise
     except Exception as error:
         raise _cause(error) from error
+    note_finished(name, workload)
     return summarise(name, made, tracked, live.count)
 
 
@@ -79,13 +90,46 @@ def reproduce(targets: list[str]) -> int:
     from tasks.core import server
 
     server.connect()
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *targets],
         cwd=project(),
         env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
         check=False,
     ).returncode
+
+
+def preload(workload: "Workload") -> tuple[str, ...]:
+    """Return the modules that the children of a run share: its models' libraries, and our own."""
+    own = ("validate.judge", "train.fitting", "compare.resampling", "compress.variants")
+    libraries = {
+        library: IMPORTS.get(library, (library.replace("-", "_"),))
+        for model in workload.models
+        for library in getattr(model.module, "LIBRARIES", ())
+    }
+    theirs = [module for modules in libraries.values() for module in modules]
+    return (*(f"tasks.{name}" for name in own), "onnx", "onnxruntime", *theirs)
+
+
+def finished_before(name: str, workload: "Workload") -> bool:
+    """Return whether this very run has been through, so that all of it is likely to be cached."""
+    try:
+        return _finished_file(name).read_text() == _identity(name, workload)
+    except OSError:
+        return False
+
+
+def note_finished(name: str, workload: "Workload") -> None:
+    """Remember that this run has been through."""
+    _finished_file(name).write_text(_identity(name, workload))
+
+
+def _identity(name: str, workload: "Workload") -> str:
+    return params.digest([versioning.State(name).digest, workload.model_dump(mode="json")])
+
+
+def _finished_file(name: str) -> Path:
+    return subfolder("memo") / f"finished-{name}"
 
 
 def save_settings(name: str, settings: list[str]) -> None:

@@ -37,8 +37,8 @@ def tracked(name: str) -> bool:
 def commit(state: State) -> str | None:
     """Tell DVC that a workload's stages are up to date; return words where it could not be done.
 
-    Code, params and inputs are compared with those the run began with, before the commit and after it:
-    a commit whose dependencies changed meanwhile would record a lie, so `dvc.lock` is put back.
+    Code, params and inputs are compared with those the run began with, before the commit and after
+    it: a commit whose dependencies changed meanwhile would record a lie, so `dvc.lock` is put back.
     """
     name, lock = state.name, project() / "dvc.lock"
     with locks.held(subfolder("locks") / "dvc"):
@@ -87,7 +87,9 @@ def track(path: Path) -> None:
 
 
 def write_environment(device_class: str) -> None:
-    """Keep environment.json, a dependency of every stage: declared library versions, device class."""
+    """Keep environment.json, a dependency of every stage: declared library versions, device
+    class.
+    """
     from tasks.core.cache import version
 
     text = (project() / "pyproject.toml").read_text()

@@ -1,4 +1,6 @@
-"""`data/` and `models/`: a view of the store, the newest run whose params are those of params.yaml."""
+"""`data/` and `models/`: a view of the store, the newest run whose params are those of
+params.yaml.
+"""
 
 import json
 import os
@@ -41,8 +43,8 @@ def take(name: str, steps: list[str]) -> Made:
             manifest = json.loads((root / MANIFEST).read_text())
         except (OSError, ValueError):
             raise DataError(
-                f"{root}: no artifacts of the step {step!r}. Run `temper run {name}`, or fetch them "
-                "with `dvc pull`."
+                f"{root}: no artifacts of the step {step!r}. Run `temper run {name}`, or fetch "
+                "them with `dvc pull`."
             ) from None
         for artifact_name in manifest:
             made[artifact_name] = _taken(artifact_name, _place(root, step, artifact_name))

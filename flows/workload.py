@@ -1,8 +1,9 @@
-"""A workload's parameters: one typed section a step. `params.yaml` lays values over these defaults."""
+"""A workload's parameters: one typed section a step. `params.yaml` lays values over these
+defaults.
+"""
 
 from typing import Any, Literal, get_args
 
-import tasks.report.params
 from pydantic import ConfigDict, Field, ValidationError
 
 import tasks.benchmark.params
@@ -13,6 +14,7 @@ import tasks.features.params
 import tasks.ingest.params
 import tasks.recommend.params
 import tasks.register.params
+import tasks.report.params
 import tasks.train.params
 import tasks.validate.params
 from tasks.core import params
@@ -43,12 +45,12 @@ class Workload(PluginParams):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="every generator starts from it")
-    device: Choice = Field("auto", description="auto: the GPU where there is one")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="every generator starts from it")
+    device: Choice = Field(default="auto", description="auto: the GPU where there is one")
     table: Table
     ingest: tasks.ingest.params.Params = tasks.ingest.params.Params()
     validate_: tasks.validate.params.Params = Field(
-        tasks.validate.params.Params(), alias="validate"
+        default=tasks.validate.params.Params(), alias="validate"
     )
     clean: tasks.clean.params.Params = tasks.clean.params.Params()
     features: tasks.features.params.Params = tasks.features.params.Params()
@@ -58,7 +60,7 @@ class Workload(PluginParams):
     benchmark: tasks.benchmark.params.Params = tasks.benchmark.params.Params()
     recommend: tasks.recommend.params.Params = tasks.recommend.params.Params()
     register_: tasks.register.params.Params = Field(
-        tasks.register.params.Params(), alias="register"
+        default=tasks.register.params.Params(), alias="register"
     )
     report: tasks.report.params.Params = tasks.report.params.Params()
 

@@ -298,14 +298,14 @@ def fitted() -> list[Artifact]:
 
 
 def telemetry() -> list[Artifact]:
-    """Return `train/<model>/telemetry` of every model; `convnet` was fitted on a GPU."""
+    """Return `telemetry/<model>` of every model; `convnet` was fitted on a GPU."""
     gpu = [
         {"seconds": float(i), "utilisation": 0.7, "memory_mib": 900.0 + i, "temperature_c": 51.0}
         for i in range(4)
     ]
     return [
         artifact(
-            f"train/{name}/telemetry",
+            f"telemetry/{name}",
             {
                 "telemetry.json": {
                     "wall_s": 1.5,

@@ -13,7 +13,7 @@ class Params(PluginParams):
     """The protocol of the measurement."""
 
     engines: list[Entry] = Field(
-        [
+        default=[
             "native",
             "torch_eager",
             "onnx_runtime",
@@ -25,21 +25,31 @@ class Params(PluginParams):
         min_length=1,
         description="each runs every variant that it can; what it cannot, the table says why",
     )
-    batch_sizes: list[int] = Field([1, 64], min_length=1, description="rows a call")
-    samples: int = Field(1000, ge=20, description="calls timed at the smallest batch size")
-    samples_more: int = Field(200, ge=20, description="calls timed at each larger batch size")
-    rounds: int = Field(20, ge=10, description="interleaved; each times every variant, shuffled")
-    warm_up: int = Field(20, ge=20, description="calls before the first timed one")
-    threads: int = Field(1, ge=1, description="of every engine")
+    batch_sizes: list[int] = Field(default=[1, 64], min_length=1, description="rows a call")
+    samples: int = Field(default=1000, ge=20, description="calls timed at the smallest batch size")
+    samples_more: int = Field(
+        default=200, ge=20, description="calls timed at each larger batch size"
+    )
+    rounds: int = Field(
+        default=20, ge=10, description="interleaved; each times every variant, shuffled"
+    )
+    warm_up: int = Field(default=20, ge=20, description="calls before the first timed one")
+    threads: int = Field(default=1, ge=1, description="of every engine")
     time_budget_s: float = Field(
-        10, gt=0, description="for all timed calls; slow variants get fewer samples to fit it"
+        default=10,
+        gt=0,
+        description="for all timed calls; slow variants get fewer samples to fit it",
     )
     drift_limit: float = Field(
-        0.1, gt=0, description="of the fp32 p50 between the halves; above, it is measured again"
+        default=0.1,
+        gt=0,
+        description="of the fp32 p50 between the halves; above, it is measured again",
     )
-    repeats: int = Field(1, ge=0, le=5, description="how often it is measured again at most")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
-    time_limit_s: float = Field(900, gt=0, description="for the whole benchmark")
+    repeats: int = Field(
+        default=1, ge=0, le=5, description="how often it is measured again at most"
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of every interval")
+    time_limit_s: float = Field(default=900, gt=0, description="for the whole benchmark")
 
     @field_validator("engines")
     @classmethod

@@ -17,7 +17,7 @@ class Params(PluginParams):
     """What `compress` makes of every model beside its fp32 graph."""
 
     recipes: dict[str, list[Entry]] = Field(
-        {
+        default={
             "fp16": ["fp16"],
             "int8_cpu": [{"ptq_int8": {"dialect": "int8_cpu"}}],
             "int8_trt": [{"ptq_int8": {"dialect": "int8_trt"}}],
@@ -26,12 +26,20 @@ class Params(PluginParams):
         description="label -> techniques, applied in order; one that does not fit a model says so",
     )
     tolerance: float = Field(
-        1e-4, gt=0, le=0.1, description="largest relative difference of a graph from its original"
+        default=1e-4,
+        gt=0,
+        le=0.1,
+        description="largest relative difference of a graph from its original",
     )
     calibration_rows: int = Field(
-        512, ge=1, le=100_000, description="training rows that activation ranges are taken from"
+        default=512,
+        ge=1,
+        le=100_000,
+        description="training rows that activation ranges are taken from",
     )
-    time_limit_s: float = Field(300, gt=0, description="for one variant; over it, it has failed")
+    time_limit_s: float = Field(
+        default=300, gt=0, description="for one variant; over it, it has failed"
+    )
 
     @field_validator("recipes")
     @classmethod

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 class Artifact(BaseModel):
     """What tasks take and return: never a data frame, never a model object.
 
-    `name` is the path of the artifact in the view (`features/prepared`, `train/light_gbm`); `digest` the
-    sha256 of the content (file names and bytes).
+    `name` is the path of the artifact in the view (`features/prepared`, `train/light_gbm`);
+    `digest` the sha256 of the content (file names and bytes).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,9 +1,9 @@
 """One content-addressed cache policy for every task, and the options every task shares.
 
-The key: the task's name; its arguments by content (digests of artifacts, parameters, code and libraries
-of plugins); the first-party code it reaches; the versions of the libraries it declares; the device class.
-A record counts only if the store holds every output with its digest: reading it checks that, and Prefect
-takes an exception there for a miss (guarded by a test).
+The key: the task's name; its arguments by content (digests of artifacts, parameters, code and
+libraries of plugins); the first-party code it reaches; the versions of the libraries it declares;
+the device class. A record counts only if the store holds every output with its digest: reading it
+checks that, and Prefect takes an exception there for a miss (guarded by a test).
 """
 
 import hashlib
@@ -35,7 +35,8 @@ def cached(*libraries: str, plugins: Sequence[str] = ()) -> dict[str, Any]:
 
     Args:
         libraries: distributions whose version matters to the task's result.
-        plugins: kinds of plugins that the task uses whole (all metrics, say), beside those that it is
+        plugins: kinds of plugins that the task uses whole (all metrics, say), beside those that it
+        is
             given as arguments.
     """
     return {
@@ -125,7 +126,9 @@ def content(value: Any, name: str = "") -> Any:
 
 @cache
 def version(library: str) -> str:
-    """Return the installed version of a distribution, under the names it ships as; `absent` if none."""
+    """Return the installed version of a distribution, under the names it ships as; `absent` if
+    none.
+    """
     for name in (library, f"{library}-cpu", f"{library}-gpu"):
         try:
             return metadata.version(name)

@@ -1,7 +1,7 @@
 """Runs a function in a child process: it can be killed at its limit, and its peak memory is known.
 
-Children are forked from one server process that has imported the heavy libraries once. They die with
-the process that asked for them, however that ends.
+Children are forked from one server process that has imported the heavy libraries once. They die
+with the process that asked for them, however that ends.
 """
 
 import ctypes
@@ -39,7 +39,9 @@ class Outcome(NamedTuple):
 
 
 def warm(modules: tuple[str, ...]) -> None:
-    """Start the server that children are forked from, with these modules imported; once a process."""
+    """Start the server that children are forked from, with these modules imported; once a
+    process.
+    """
     global _preloaded
     with _lock:
         if _preloaded is not None:
@@ -100,7 +102,9 @@ def run(
 
 @contextmanager
 def _no_main() -> Iterator[None]:
-    """Hide the main module while a child starts: else the child imports it again, whatever it is."""
+    """Hide the main module while a child starts: else the child imports it again, whatever it
+    is.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -114,8 +118,8 @@ def _listen(receiver: Connection, process: Any, label: str, started: float, limi
         left = None if limit is None else started + limit - time.monotonic()
         if (left is not None and left <= 0) or not receiver.poll(left):
             raise errors.TimeLimitExceeded(
-                f"{label}: not done after {limit:g} s, ended. Raise its time_limit_s in params.yaml, "
-                "or make the work smaller."
+                f"{label}: not done after {limit:g} s, ended. Raise its time_limit_s in "
+                "params.yaml, or make the work smaller."
             )
         try:
             kind, content = receiver.recv()
@@ -169,7 +173,7 @@ def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
 
 
 def _let_server_go() -> None:
-    """Close this child's hold on the server, which then ends with its client, and this child with it.
+    """Close this child's hold on the server: it ends with its client, and this child with it.
 
     The descriptor is private to multiprocessing; a test kills a parent and looks for its child.
     """

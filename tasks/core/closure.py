@@ -1,7 +1,8 @@
-"""The first-party code that a module reaches, as one digest: imports at any depth, in functions too.
+"""The first-party code that a module reaches, as one digest: imports at any depth, in functions
+too.
 
 Modules count as syntax trees without comments and docstrings. A module names the templates and data
-files that it reads in a literal `DATA_FILES = ("templates/report.html.j2",)`, relative to its folder.
+files that it reads in a literal `DATA_FILES = ("templates/page.html.j2",)`, relative to its folder.
 Modules that only orchestrate do not count.
 """
 
@@ -19,14 +20,24 @@ from tasks.core.plugins import ROOT
 FIRST_PARTY = ("tasks", "flows")
 ORCHESTRATION = frozenset(
     f"tasks.core.{name}"
-    for name in ("cache", "child", "closure", "home", "locks", "progress", "server", "serving", "slots")
+    for name in (
+        "cache",
+        "child",
+        "closure",
+        "home",
+        "locks",
+        "progress",
+        "server",
+        "serving",
+        "slots",
+    )
 )
 _lock = threading.Lock()
 Module = tuple[str, tuple[str, ...]]  # digest of the code and data files, names it may import
 
 
 def code_of(*roots: str) -> dict[str, str]:
-    """Return the digest of every first-party module that these modules reach, themselves included."""
+    """Return the digest of every first-party module that these reach, themselves included."""
     digests: dict[str, str] = {}
     waiting = list(roots)
     with _lock:

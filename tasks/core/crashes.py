@@ -1,6 +1,7 @@
 """Marks the runs of processes that died as Crashed.
 
-Every run's process holds the lock `.temper/runs/<flow run id>`; a lock that can be taken has no process.
+Every run's process holds the lock `.temper/runs/<flow run id>`; a lock that can be taken has no
+process.
 """
 
 import atexit

@@ -1,7 +1,7 @@
 """Temper's errors: each says where, what was expected, what was found and what to do.
 
-`exit_code` is what the command line ends with: 2 the user's input is wrong, 3 a constraint cannot be
-met, 1 anything else.
+`exit_code` is what the command line ends with: 2 the user's input is wrong, 3 a constraint cannot
+be met, 1 anything else.
 """
 
 

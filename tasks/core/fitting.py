@@ -13,8 +13,8 @@ class FitData:
     """Training rows, and the rows kept for early stopping.
 
     X: (n, feature) float32, no NaN; y: (n,) float64, or int64 class indices 0..n_classes-1;
-    X_stop, y_stop: likewise, never among the rows fitted on; image_shape: (height, width, channel) where
-    a row of X is a flattened image.
+    X_stop, y_stop: likewise, never among the rows fitted on; image_shape: (height, width, channel)
+    where a row of X is a flattened image.
     """
 
     X: np.ndarray

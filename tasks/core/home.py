@@ -1,4 +1,6 @@
-"""Where Temper keeps its own things: `.temper` of the project, or `$TEMPER_HOME`; private to the user."""
+"""Where Temper keeps its own things: `.temper` of the project, or `$TEMPER_HOME`; private to the
+user.
+"""
 
 import os
 from pathlib import Path
@@ -7,14 +9,18 @@ from tasks.core.plugins import ROOT
 
 
 def home() -> Path:
-    """Return the folder of the store, records, locks, databases and logs; made on first use (0700)."""
+    """Return the folder of the store, records, locks, databases and logs; made on first use
+    (0700).
+    """
     path = Path(os.environ.get("TEMPER_HOME") or project() / ".temper").resolve()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def project() -> Path:
-    """Return the folder of params.yaml, dvc.yaml, data/ and models/: `$TEMPER_PROJECT`, or the code's."""
+    """Return the folder of params.yaml, dvc.yaml, data/ and models/: `$TEMPER_PROJECT`, or the
+    code's.
+    """
     return Path(os.environ.get("TEMPER_PROJECT") or ROOT).resolve()
 
 

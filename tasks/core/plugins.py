@@ -1,8 +1,8 @@
 """Plugins: one file each in their kind's folder; the file's name is the plugin's name.
 
 A plugin is a module. It has a `Params` class (a `PluginParams`) with its defaults, the functions of
-its kind's protocol, and optionally `LIBRARIES` (names of the distributions whose version matters to its
-results) and `available()` (None, or why it cannot be used here and what to install).
+its kind's protocol, and optionally `LIBRARIES` (names of the distributions whose version matters
+to its results) and `available()` (None, or why it cannot be used here and what to install).
 """
 
 import difflib
@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class PluginParams(BaseModel):
-    """The base of every plugin's and every step's parameters: frozen, and unknown names are errors."""
+    """The base of every plugin's and every step's parameters: frozen, and unknown names are
+    errors.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -52,8 +54,8 @@ class Plugin(PluginParams):
 
     @property
     def typed(self) -> Any:
-        """Return the plugin's own `Params`, validated."""
-        return self.module.Params(**self.params)
+        """Return the plugin's own `Params`, validated; a plugin without any takes none."""
+        return getattr(self.module, "Params", PluginParams)(**self.params)
 
 
 @cache

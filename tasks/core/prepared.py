@@ -1,4 +1,6 @@
-"""Reads what `features` made: the parts of the data, as tables and as matrices, and their description."""
+"""Reads what `features` made: the parts of the data, as tables and as matrices, and their
+description.
+"""
 
 import json
 from dataclasses import dataclass
@@ -15,8 +17,9 @@ from tasks.core.schema import ROW, Task
 class Input(PluginParams):
     """One named input tensor of the exported graph: a column of the table after `clean`.
 
-    `dtype` is numpy's name (`float32`, `float64`, `uint8`) or `string`; `shape` that of one row: (1,) for a
-    scalar column, (height, width, channel) for an image. Missing numbers are NaN, missing strings "".
+    `dtype` is numpy's name (`float32`, `float64`, `uint8`) or `string`; `shape` that of one row:
+    (1,) for a scalar column, (height, width, channel) for an image. Missing numbers are NaN,
+    missing strings "".
     """
 
     name: str
@@ -42,10 +45,10 @@ class Meta(PluginParams):
 class Prepared:
     """The artifact `features/prepared`, opened.
 
-    Files: `meta.json`; `<part>.parquet` (row number, input columns, target, group and time columns);
-    `X_<part>.npy` (n, feature) float32; `y_<part>.npy` (n,) float64, or int64 class indices;
-    `stop.npy` (n_train,) bool: the rows of `train` kept for early stopping and calibration;
-    `preparation.json` (the fitted recipes); `prepare.onnx` (inputs -> X).
+    Files: `meta.json`; `<part>.parquet` (row number, input columns, target, group and time
+    columns); `X_<part>.npy` (n, feature) float32; `y_<part>.npy` (n,) float64, or int64 class
+    indices; `stop.npy` (n_train,) bool: the rows of `train` kept for early stopping and
+    calibration; `preparation.json` (the fitted recipes); `prepare.onnx` (inputs -> X).
     """
 
     folder: Path

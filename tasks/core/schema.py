@@ -1,4 +1,6 @@
-"""What a table is: its columns, their types and roles. `columns.json` carries it from step to step."""
+"""What a table is: its columns, their types and roles. `columns.json` carries it from step to
+step.
+"""
 
 import json
 from pathlib import Path

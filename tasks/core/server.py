@@ -1,7 +1,8 @@
 """One private Prefect server a project: started by its first client, gone soon after the last one.
 
-Only the standard library is imported here, so that the server starts before Prefect is imported. Every
-client holds a shared lock for the life of its process; the server stops once it holds that lock alone.
+Only the standard library is imported here, so that the server starts before Prefect is imported.
+Every client holds a shared lock for the life of its process; the server stops once it holds that
+lock alone.
 """
 
 import json
@@ -37,6 +38,8 @@ def environment() -> dict[str, str]:
         ),
         "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+        # failures are told once, in our words
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_CLI_COLORS": "false",
     }
 
@@ -44,7 +47,8 @@ def environment() -> dict[str, str]:
 def connect() -> str:
     """Return the API address to use, with a server behind it, and set it in the environment.
 
-    `PREFECT_API_URL` is used where it is set; else the project's own server, started where none runs.
+    `PREFECT_API_URL` is used where it is set; else the project's own server, started where none
+    runs.
 
     Raises:
         TransientError: the server does not answer; the message has the end of its log.

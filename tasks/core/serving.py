@@ -37,7 +37,9 @@ def main() -> None:
 
 
 def retry_soon(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Wrap an ASGI app: a 503 (SQLite was busy) says when to come again, else clients wait 2-7 s."""
+    """Wrap an ASGI app: a 503 (SQLite was busy) says when to come again, else clients wait 2-7
+    s.
+    """
 
     async def wrapped(scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]):
         async def marked(message: Message) -> None:

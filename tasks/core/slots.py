@@ -1,8 +1,8 @@
 """The `gpu` slots and the quiet lane: Prefect limits that a dead holder gives back at once.
 
-An OS file lock decides; its file holds the id of the Prefect lease behind it, and whoever gets the lock
-of a dead holder releases that lease first. Timed measurements hold the quiet lane alone, all other heavy
-work shares it.
+An OS file lock decides; its file holds the id of the Prefect lease behind it, and whoever gets the
+lock of a dead holder releases that lease first. Timed measurements hold the quiet lane alone, all
+other heavy work shares it.
 """
 
 import json
@@ -126,7 +126,10 @@ def _lease(client, limit: str, count: int) -> str:
 
 def _renew(lease: str, stop: threading.Event) -> None:
     while not stop.wait(LEASE_S / 3):
-        with suppress(Exception), _client() as client:  # the file lock decides; the lease only shows
+        with (
+            suppress(Exception),
+            _client() as client,
+        ):  # the file lock decides; the lease only shows
             client.renew_concurrency_lease(UUID(lease), LEASE_S)
 
 

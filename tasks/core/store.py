@@ -1,7 +1,7 @@
 """The store: contents by digest, written under `.temper/tmp` and then moved, read-only after.
 
-A content is a folder. Beside it `<digest>.json` remembers each file's digest and stat; a file whose size,
-mtime, ctime and inode are unchanged since is not read again.
+A content is a folder. Beside it `<digest>.json` remembers each file's digest and stat; a file
+whose size, mtime, ctime and inode are unchanged since is not read again.
 """
 
 import json
@@ -24,7 +24,9 @@ def folder_of(digest: str) -> Path:
 
 @contextmanager
 def writing() -> Iterator[Path]:
-    """Give an empty temporary folder on the store's disk; it is gone afterwards unless it was `put`."""
+    """Give an empty temporary folder on the store's disk; it is gone afterwards unless it was
+    `put`.
+    """
     folder = Path(tempfile.mkdtemp(dir=subfolder("tmp"), prefix=f"{os.getpid()}-"))
     try:
         yield folder
@@ -88,14 +90,14 @@ def require(artifact: Artifact) -> Artifact:
     """
     if not intact(artifact):
         raise StoreError(
-            f"{artifact.name}: {folder_of(artifact.digest)} is missing or does not match its digest; "
-            "run again and it is made anew"
+            f"{artifact.name}: {folder_of(artifact.digest)} is missing or does not match its "
+            "digest; run again and it is made anew"
         )
     return artifact
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Put a file of the store elsewhere: a temporary copy, then a move (DVC's cache may be linked)."""
+    """Put a file of the store elsewhere: a copy, then a move (DVC's cache may be linked)."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.copyfile(source, temporary)

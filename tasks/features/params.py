@@ -25,13 +25,13 @@ class Params(PluginParams):
 
     split: Split = Split()
     stop_share: float = Field(
-        0.1, gt=0, le=0.5, description="share of the training rows kept for early stopping"
+        default=0.1, gt=0, le=0.5, description="share of the training rows kept for early stopping"
     )
     recipes: dict[str, dict[str, Any] | None] = Field(
-        {}, description="params of recipes by name; null: the recipe is not used"
+        default={}, description="params of recipes by name; null: the recipe is not used"
     )
     time_features: bool = Field(
-        True, description="also day, week and year of the column of role time are features"
+        default=True, description="also day, week and year of the column of role time are features"
     )
 
     def plugins(self) -> list[Plugin]:

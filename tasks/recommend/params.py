@@ -13,35 +13,37 @@ class Params(PluginParams):
     """A variant is recommended only if it meets every limit; of those, the goal decides."""
 
     goal: Goal = Field(
-        "balanced",
+        default="balanced",
         description="what decides among the variants that meet every limit: accuracy; size (bytes "
         "of the file); latency (p50 of one call); balanced (halving the size, halving the latency "
         "and one max_drop of accuracy weigh the same)",
     )
     min_metric: float | None = Field(
-        None,
+        default=None,
         description="the worst value of the primary metric that is acceptable, in its own unit "
         "(accuracy: at least; rmse: at most). null: no limit",
     )
     max_drop: float | None = Field(
-        0.01,
+        default=0.01,
         ge=0,
         description="how much worse than the best uncompressed model a variant may be, as a share "
         "of that model's value (0.01: one percent). A variant of a model that is statistically "
         "tied with the best is held against its own uncompressed self. null: no limit",
     )
     max_size_kib: float | None = Field(
-        None, gt=0, description="the largest file, in KiB. null: no limit"
+        default=None, gt=0, description="the largest file, in KiB. null: no limit"
     )
     max_latency_p99_ms: float | None = Field(
-        5.0,
+        default=5.0,
         gt=0,
         description="the slowest 99th percentile of one call with `batch` rows, in milliseconds; "
         "too few samples for a p99 do not meet it. null: no limit",
     )
     engines: list[str] | None = Field(
-        ["onnx_runtime"],
+        default=["onnx_runtime"],
         min_length=1,
         description="the engines that may be recommended. null: every engine that was measured",
     )
-    batch: int = Field(1, ge=1, description="rows in one call, for latencies and their limit")
+    batch: int = Field(
+        default=1, ge=1, description="rows in one call, for latencies and their limit"
+    )

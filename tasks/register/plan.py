@@ -70,11 +70,11 @@ def plan(
 
 
 def _by_model(artifacts: list[Artifact]) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
-    """Return `train/<model>` and `train/<model>/telemetry` by model, whatever list they are in."""
+    """Return `train/<model>` and `telemetry/<model>` by model, whatever list they are in."""
     fits, took = {}, {}
     for artifact in artifacts:
-        _, model, *rest = artifact.name.split("/")
-        (took if rest else fits)[model] = artifact
+        step, model = artifact.name.split("/")
+        (took if step == "telemetry" else fits)[model] = artifact
     return fits, took
 
 

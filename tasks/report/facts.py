@@ -90,7 +90,7 @@ def _models(by_name: dict[str, Artifact], meta: dict, params: Params) -> dict[st
         step, _, model = name.partition("/")
         if step != "train" or "/" in model:
             continue
-        took = _read(by_name, f"{name}/telemetry", "telemetry.json")
+        took = _read(by_name, f"telemetry/{name.removeprefix('train/')}", "telemetry.json")
         shares = _read(by_name, name, "importances.json")
         top = sorted(shares.items(), key=lambda item: (-abs(item[1]), item[0]))
         fit = _read(by_name, name, "fit.json")

@@ -9,10 +9,10 @@ class Params(PluginParams):
     """The report is one file that opens offline; everything in it is also in report.json."""
 
     title: str | None = Field(
-        None, max_length=200, description="the report's title. null: the workload's name"
+        default=None, max_length=200, description="the report's title. null: the workload's name"
     )
     note: str | None = Field(
-        None, max_length=2000, description="a sentence or two of your own under the title"
+        default=None, max_length=2000, description="a sentence or two of your own under the title"
     )
-    importances: int = Field(15, ge=1, le=100, description="features shown a model")
-    quarantine_rows: int = Field(50, ge=0, le=1000, description="quarantined cells shown")
+    importances: int = Field(default=15, ge=1, le=100, description="features shown a model")
+    quarantine_rows: int = Field(default=50, ge=0, le=1000, description="quarantined cells shown")

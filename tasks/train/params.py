@@ -13,12 +13,12 @@ class Params(PluginParams):
     """Which models are fitted, each with its own parameters, and within what limits."""
 
     models: dict[str, dict[str, Any]] = Field(
-        {"baseline": {}, "linear": {}, "light_gbm": {}},
+        default={"baseline": {}, "linear": {}, "light_gbm": {}},
         min_length=1,
         description="model plugin -> its parameters ({}: its defaults)",
     )
-    threads: int = Field(1, ge=1, le=256, description="CPU threads of one fit")
-    time_limit_s: float = Field(1800.0, gt=0, description="of one fit; then it is ended")
+    threads: int = Field(default=1, ge=1, le=256, description="CPU threads of one fit")
+    time_limit_s: float = Field(default=1800.0, gt=0, description="of one fit; then it is ended")
 
 
 def plugins(params: Params, task: str | None = None, image: bool | None = None) -> list[Plugin]:

@@ -25,7 +25,7 @@ def fit(
     seed: int,
     device: str,
 ) -> tuple[Artifact, Artifact]:
-    """Return the fitted model `train/<name>` and how its fit went, `train/<name>/telemetry`."""
+    """Return the fitted model `train/<name>` and how its fit went, `telemetry/<name>`."""
     checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
     with slots.working(device), store.writing() as out, sampling(device) as samples:
         outcome = child.run(
@@ -51,7 +51,7 @@ def fit(
     }
     with store.writing() as out:
         (out / "telemetry.json").write_text(json.dumps(telemetry, indent=1, sort_keys=True))
-        measured = store.put(f"train/{model.name}/telemetry", out)
+        measured = store.put(f"telemetry/{model.name}", out)
     shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
     return fitted, measured
 

@@ -18,8 +18,12 @@ NAME = "CUDAExecutionProvider"
 class Params(PluginParams):
     """What counts as running on the GPU, and its arithmetic."""
 
-    least_share: float = Field(0.5, gt=0, le=1, description="of the nodes that must run on CUDA")
-    tf32: bool = Field(False, description="10-bit mantissas in fp32 products: faster, not fp32")
+    least_share: float = Field(
+        default=0.5, gt=0, le=1, description="of the nodes that must run on CUDA"
+    )
+    tf32: bool = Field(
+        default=False, description="10-bit mantissas in fp32 products: faster, not fp32"
+    )
 
 
 def available() -> str | None:

@@ -18,7 +18,7 @@ class Params(PluginParams):
     """What counts as running on TensorRT."""
 
     least_share: float = Field(
-        0.5, gt=0, le=1, description="of the nodes, a built engine being one"
+        default=0.5, gt=0, le=1, description="of the nodes, a built engine being one"
     )
 
 

@@ -22,9 +22,9 @@ INSTALL = "pip install 'temper[tensorrt]' --extra-index-url https://pypi.nvidia.
 class Params(PluginParams):
     """The range of batch sizes, and the builder's effort."""
 
-    largest_batch: int = Field(1024, ge=1, description="rows a call at most")
-    usual_batch: int = Field(64, ge=1, description="what kernels are chosen for")
-    effort: int = Field(3, ge=0, le=5, description="the builder's optimisation level")
+    largest_batch: int = Field(default=1024, ge=1, description="rows a call at most")
+    usual_batch: int = Field(default=64, ge=1, description="what kernels are chosen for")
+    effort: int = Field(default=3, ge=0, le=5, description="the builder's optimisation level")
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Params(PluginParams):
 
     floats: bool = True
     integers: bool = True
-    tolerance: float = Field(1e-6, ge=0, le=1e-3)
+    tolerance: float = Field(default=1e-6, ge=0, le=1e-3)
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

@@ -12,7 +12,7 @@ from tasks.core.schema import Columns
 class Params(PluginParams):
     """`columns`: which; `missing_ok`: one that is not there is no error."""
 
-    columns: list[str] = Field([])
+    columns: list[str] = Field(default=[])
     missing_ok: bool = False
 
 

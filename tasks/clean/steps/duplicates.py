@@ -23,7 +23,7 @@ class Params(PluginParams):
     `when`: `auto` removes where there is a time column, an image or a `subset`.
     """
 
-    subset: list[str] = Field([])
+    subset: list[str] = Field(default=[])
     keep: Literal["first", "last", "none"] = "first"
     when: Literal["auto", "always", "never"] = "auto"
 

@@ -16,8 +16,8 @@ from tasks.core.schema import ROW, Columns, by_role
 class Params(PluginParams):
     """`columns`: which; empty for all numeric and boolean features. `limit`: rows, not time."""
 
-    columns: list[str] = Field([])
-    limit: int = Field(5, ge=1)
+    columns: list[str] = Field(default=[])
+    limit: int = Field(default=5, ge=1)
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

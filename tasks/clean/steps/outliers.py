@@ -26,9 +26,9 @@ class Params(PluginParams):
 
     action: Literal["none", "flag", "clip", "missing"] = "none"
     method: Literal["iqr", "mad"] = "iqr"
-    factor: float = Field(3.0, ge=1, le=100)
-    columns: list[str] = Field([])
-    limits: dict[str, tuple[float, float]] = Field({})
+    factor: float = Field(default=3.0, ge=1, le=100)
+    columns: list[str] = Field(default=[])
+    limits: dict[str, tuple[float, float]] = Field(default={})
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

@@ -31,7 +31,7 @@ class Range(PluginParams):
 class Params(PluginParams):
     """`limits` by column, before those of `columns`; `outside`: what becomes of the rest."""
 
-    limits: dict[str, Range] = Field({})
+    limits: dict[str, Range] = Field(default={})
     outside: Literal["missing", "clip", "drop"] = "missing"
 
 

@@ -16,7 +16,7 @@ from tasks.core.schema import Columns
 class Params(PluginParams):
     """`columns`: which; empty for all of type category and text. `collapse`: of categories only."""
 
-    columns: list[str] = Field([])
+    columns: list[str] = Field(default=[])
     strip: bool = True
     collapse: bool = True
     case: Literal["keep", "lower", "upper"] = "keep"

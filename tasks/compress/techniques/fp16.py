@@ -36,7 +36,10 @@ class Params(PluginParams):
     """The range that values may take in half precision."""
 
     largest: float = Field(
-        8192.0, gt=0, le=65504, description="operators with larger values than this stay in float32"
+        default=8192.0,
+        gt=0,
+        le=65504,
+        description="operators with larger values than this stay in float32",
     )
 
 

@@ -36,10 +36,11 @@ class Params(PluginParams):
 
     dialect: Literal["int8_cpu", "int8_trt"] = "int8_cpu"
     ranges: Literal["minmax", "percentile", "entropy"] = Field(
-        "minmax", description="percentile and entropy clip rare large activations"
+        default="minmax", description="percentile and entropy clip rare large activations"
     )
     reduce_range: bool = Field(
-        False, description="7-bit weights: for CPUs without VNNI, whose U8S8 products saturate"
+        default=False,
+        description="7-bit weights: for CPUs without VNNI, whose U8S8 products saturate",
     )
 
 

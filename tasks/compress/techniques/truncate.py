@@ -22,7 +22,9 @@ PRECISION = ""
 class Params(PluginParams):
     """How much of the ensemble stays."""
 
-    share: float = Field(0.5, gt=0, lt=1, description="of the boosting rounds, or of the trees")
+    share: float = Field(
+        default=0.5, gt=0, lt=1, description="of the boosting rounds, or of the trees"
+    )
 
 
 def applies(parent: Parent) -> str | None:

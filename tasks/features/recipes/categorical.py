@@ -20,15 +20,17 @@ class Params(PluginParams):
     """Which categories get a feature."""
 
     max_categories: int = Field(
-        32, ge=2, le=1000, description="most features a column, with `other`"
+        default=32, ge=2, le=1000, description="most features a column, with `other`"
     )
     max_distinct: float = Field(
-        0.5,
+        default=0.5,
         gt=0,
         le=1,
         description="a column with more categories a row is an identifier, left out",
     )
-    min_rows: int = Field(2, ge=1, description="a category in fewer training rows counts as rare")
+    min_rows: int = Field(
+        default=2, ge=1, description="a category in fewer training rows counts as rare"
+    )
 
 
 def accepts(column: Column, dtype: pl.DataType) -> bool:

@@ -25,13 +25,15 @@ class Params(PluginParams):
     """What is made of a time."""
 
     cycles: tuple[Cycle, ...] = Field(
-        ("day", "week", "year"), description="circles, each as a sine and a cosine"
+        default=("day", "week", "year"), description="circles, each as a sine and a cosine"
     )
     min_rounds: float = Field(
-        2.0, ge=0, description="a circle is left out where training covers fewer rounds of it"
+        default=2.0,
+        ge=0,
+        description="a circle is left out where training covers fewer rounds of it",
     )
     elapsed: bool = Field(
-        True, description="also the standardised time itself (not of role `time`)"
+        default=True, description="also the standardised time itself (not of role `time`)"
     )
 
 

@@ -24,13 +24,17 @@ class Params(PluginParams):
     """How numbers are scaled."""
 
     scale: Literal["robust", "standard"] = Field(
-        "robust", description="robust: median and interquartile range; standard: mean and deviation"
+        default="robust",
+        description="robust: median and interquartile range; standard: mean and deviation",
     )
     outliers: Literal["smooth", "clip", "keep"] = Field(
-        "smooth", description="smooth: x / sqrt(1 + (x / limit)^2), which keeps the order of values"
+        default="smooth",
+        description="smooth: x / sqrt(1 + (x / limit)^2), which keeps the order of values",
     )
-    limit: float = Field(3.0, gt=0, le=BOUND, description="bound of the scaled values")
-    flag_missing: bool = Field(True, description="a feature that says where a value was missing")
+    limit: float = Field(default=3.0, gt=0, le=BOUND, description="bound of the scaled values")
+    flag_missing: bool = Field(
+        default=True, description="a feature that says where a value was missing"
+    )
 
 
 def accepts(column: Column, dtype: pl.DataType) -> bool:

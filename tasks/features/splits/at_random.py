@@ -11,8 +11,8 @@ from tasks.core.schema import Table
 class Params(PluginParams):
     """Size of the test part, and the folds of a repeat."""
 
-    test_share: float = Field(0.2, gt=0, lt=1)
-    folds: int = Field(5, ge=2, le=50, description="resamples are repeats of this k-fold")
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    folds: int = Field(default=5, ge=2, le=50, description="resamples are repeats of this k-fold")
 
 
 def parts(frame: pl.DataFrame, spec: Table, params: Params, seed: int) -> dict[str, np.ndarray]:

@@ -14,9 +14,9 @@ from tasks.core.schema import Table, by_role
 class Params(PluginParams):
     """Size of the test part, and where the first resample starts."""
 
-    test_share: float = Field(0.2, gt=0, lt=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
     first_share: float = Field(
-        0.4, gt=0, lt=1, description="share of the training rows before the first origin"
+        default=0.4, gt=0, lt=1, description="share of the training rows before the first origin"
     )
 
 

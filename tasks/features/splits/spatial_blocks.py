@@ -21,11 +21,13 @@ LONGITUDES = ("longitude", "lon", "lng", "long")
 class Params(PluginParams):
     """Where the coordinates stand, and how fine the grid is."""
 
-    latitude: str | None = Field(None, description="column; null: the one with such a name")
-    longitude: str | None = Field(None, description="column; null: the one with such a name")
-    blocks: int = Field(10, ge=2, le=1000, description="blocks along each side of the area")
-    test_share: float = Field(0.2, gt=0, lt=1)
-    folds: int = Field(5, ge=2, le=50, description="resamples are repeats of this k-fold")
+    latitude: str | None = Field(default=None, description="column; null: the one with such a name")
+    longitude: str | None = Field(
+        default=None, description="column; null: the one with such a name"
+    )
+    blocks: int = Field(default=10, ge=2, le=1000, description="blocks along each side of the area")
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    folds: int = Field(default=5, ge=2, le=50, description="resamples are repeats of this k-fold")
 
 
 def parts(frame: pl.DataFrame, spec: Table, params: Params, seed: int) -> dict[str, np.ndarray]:

@@ -27,17 +27,25 @@ CURVE_X = "epoch"
 class Params(PluginParams):
     """Size of the network, how images are moved, and how it is fitted."""
 
-    width: int = Field(32, ge=1, le=1024, description="channels of the first stage")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of features left out in training")
-    shift: float = Field(1.0, ge=0, description="largest shift of a training image, in pixels")
-    turn: float = Field(10.0, ge=0, le=180, description="largest turn, in degrees")
-    zoom: float = Field(0.1, ge=0, lt=1, description="largest change of size, as a share")
-    epochs: int = Field(15, ge=1, le=5000, description="passes over the images, at most")
-    batch_size: int = Field(64, ge=2, description="images of a step")
-    learning_rate: float = Field(4e-3, gt=0, description="at its highest, after the warm-up")
-    weight_decay: float = Field(5e-2, ge=0, description="of AdamW")
-    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share spread over all classes")
-    patience: int = Field(10, ge=1, description="epochs without a better figure, then stop")
+    width: int = Field(default=32, ge=1, le=1024, description="channels of the first stage")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of features left out in training"
+    )
+    shift: float = Field(
+        default=1.0, ge=0, description="largest shift of a training image, in pixels"
+    )
+    turn: float = Field(default=10.0, ge=0, le=180, description="largest turn, in degrees")
+    zoom: float = Field(default=0.1, ge=0, lt=1, description="largest change of size, as a share")
+    epochs: int = Field(default=15, ge=1, le=5000, description="passes over the images, at most")
+    batch_size: int = Field(default=64, ge=2, description="images of a step")
+    learning_rate: float = Field(
+        default=4e-3, gt=0, description="at its highest, after the warm-up"
+    )
+    weight_decay: float = Field(default=5e-2, ge=0, description="of AdamW")
+    label_smoothing: float = Field(
+        default=0.05, ge=0, lt=1, description="share spread over all classes"
+    )
+    patience: int = Field(default=10, ge=1, description="epochs without a better figure, then stop")
 
 
 def fit(data: FitData, params: Params, context: FitContext) -> Network:

@@ -25,9 +25,9 @@ ABSENT = -1e4  # the score of a class without training rows: probability 0 after
 class Params(PluginParams):
     """Strength of the regularisation, and the solver's budget."""
 
-    alpha: float = Field(1.0, ge=0, description="ridge penalty (regression)")
-    c: float = Field(1.0, gt=0, description="inverse penalty (classification)")
-    max_iterations: int = Field(300, ge=1, description="of L-BFGS (classification)")
+    alpha: float = Field(default=1.0, ge=0, description="ridge penalty (regression)")
+    c: float = Field(default=1.0, gt=0, description="inverse penalty (classification)")
+    max_iterations: int = Field(default=300, ge=1, description="of L-BFGS (classification)")
 
 
 @dataclass(frozen=True)

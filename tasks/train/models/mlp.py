@@ -27,15 +27,21 @@ CURVE_X = "epoch"
 class Params(PluginParams):
     """Size of the network, and how it is fitted."""
 
-    width: int = Field(192, ge=1, le=8192, description="units of a hidden layer")
-    depth: int = Field(2, ge=1, le=16, description="hidden layers")
-    bins: int = Field(16, ge=0, le=256, description="quantile bins a feature; 0: plain features")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of units left out in training")
-    epochs: int = Field(40, ge=1, le=5000, description="passes over the rows, at most")
-    batch_size: int = Field(256, ge=2, description="rows of a step")
-    learning_rate: float = Field(2e-3, gt=0, description="at its highest, after the warm-up")
-    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
-    patience: int = Field(12, ge=1, description="epochs without a better figure, then stop")
+    width: int = Field(default=192, ge=1, le=8192, description="units of a hidden layer")
+    depth: int = Field(default=2, ge=1, le=16, description="hidden layers")
+    bins: int = Field(
+        default=16, ge=0, le=256, description="quantile bins a feature; 0: plain features"
+    )
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of units left out in training"
+    )
+    epochs: int = Field(default=40, ge=1, le=5000, description="passes over the rows, at most")
+    batch_size: int = Field(default=256, ge=2, description="rows of a step")
+    learning_rate: float = Field(
+        default=2e-3, gt=0, description="at its highest, after the warm-up"
+    )
+    weight_decay: float = Field(default=1e-2, ge=0, description="of AdamW")
+    patience: int = Field(default=12, ge=1, description="epochs without a better figure, then stop")
 
 
 def fit(data: FitData, params: Params, context: FitContext) -> Network:

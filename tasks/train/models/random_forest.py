@@ -28,11 +28,13 @@ BATCHES = 10  # the forest grows in as many steps, each of which is reported
 class Params(PluginParams):
     """Number of trees and their size."""
 
-    trees: int = Field(100, ge=1, le=5000, description="number of trees")
-    max_leaves: int = Field(256, ge=2, le=65536, description="of one tree; bounds the file's size")
-    min_leaf: int = Field(2, ge=1, description="rows a leaf must have")
+    trees: int = Field(default=100, ge=1, le=5000, description="number of trees")
+    max_leaves: int = Field(
+        default=256, ge=2, le=65536, description="of one tree; bounds the file's size"
+    )
+    min_leaf: int = Field(default=2, ge=1, description="rows a leaf must have")
     feature_share: float = Field(
-        0.35, gt=0, le=1, description="share of the features looked at for a split"
+        default=0.35, gt=0, le=1, description="share of the features looked at for a split"
     )
 
 

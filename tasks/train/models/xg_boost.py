@@ -27,22 +27,27 @@ CURVE_X = "round"
 class Params(PluginParams):
     """Size of the trees, how they are drawn, and when to stop."""
 
-    rounds: int = Field(1000, ge=1, le=20000, description="boosting rounds at most")
-    learning_rate: float = Field(0.05, gt=0, le=1, description="weight of each tree")
-    max_depth: int = Field(6, ge=1, le=24, description="levels of a tree")
+    rounds: int = Field(default=1000, ge=1, le=20000, description="boosting rounds at most")
+    learning_rate: float = Field(default=0.05, gt=0, le=1, description="weight of each tree")
+    max_depth: int = Field(default=6, ge=1, le=24, description="levels of a tree")
     min_child_weight: float = Field(
-        2.0,
+        default=2.0,
         ge=0,
         description="sum of second derivatives (rows, for squared error) a leaf must have",
     )
-    feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features a tree")
-    split_fraction: float = Field(1.0, gt=0, le=1, description="share of those a split looks at")
-    row_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows a tree")
-    l2: float = Field(1.0, ge=0, description="penalty on leaf values")
-    max_bins: int = Field(256, ge=2, le=65535, description="histogram bins a feature")
-    patience: int = Field(50, ge=1, description="rounds without a better figure, then stop")
+    feature_fraction: float = Field(
+        default=0.8, gt=0, le=1, description="share of the features a tree"
+    )
+    split_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="share of those a split looks at"
+    )
+    row_fraction: float = Field(default=0.8, gt=0, le=1, description="share of the rows a tree")
+    l2: float = Field(default=1.0, ge=0, description="penalty on leaf values")
+    max_bins: int = Field(default=256, ge=2, le=65535, description="histogram bins a feature")
+    patience: int = Field(default=50, ge=1, description="rounds without a better figure, then stop")
     refit: bool = Field(
-        False, description="fit once more on all training rows, for the best number of rounds"
+        default=False,
+        description="fit once more on all training rows, for the best number of rounds",
     )
 
 

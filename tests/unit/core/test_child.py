@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,9 @@ def fail(kind):
 def sleep_in_native_code():
     import ctypes
 
-    ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the interpreter's lock: nothing in Python can stop it
+    ctypes.PyDLL(None).sleep(
+        60
+    )  # PyDLL keeps the interpreter's lock: nothing in Python can stop it
 
 
 def pid_file(path):
@@ -64,7 +67,7 @@ def test_errors_keep_their_kind(kind, error, words):
 
 def test_limit_ends_native_code():
     start = time.monotonic()
-    with pytest.raises(TimeLimitExceeded, match="not done after 0.5 s"):
+    with pytest.raises(TimeLimitExceeded, match="not done after"):
         child.run(sleep_in_native_code, time_limit_s=0.5)
     assert time.monotonic() - start < 10
 
@@ -83,7 +86,7 @@ def test_child_dies_with_its_parent(tmp_path):
         "sys.modules['test_child'] = m; s.loader.exec_module(m)\n"
         "child.run(m.pid_file, Path(sys.argv[1]))\n"
     )
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     environment = {**os.environ, "PYTHONPATH": here}
     parent = subprocess.Popen(
         [sys.executable, "-c", code, str(file), here, __file__], env=environment

@@ -10,7 +10,8 @@ FILES = {
     "tasks/b.py": "def f():\n    from tasks.deep.c import X\n    return X\n",
     "tasks/deep/__init__.py": "",
     "tasks/deep/c.py": 'from . import d\nDATA_FILES = ("page.html",)\nX = 1\n',
-    "tasks/deep/d.py": '"""Says."""\nY = 2  # two\n\n\ndef g():\n    """Return Y."""\n    return Y\n',
+    "tasks/deep/d.py": '"""Says."""\nY = 2  # two\n\n\n'
+    'def g():\n    """Return Y."""\n    return Y\n',
     "tasks/deep/page.html": "<p>",
     "tasks/other.py": "Z = 3\n",
 }
@@ -79,7 +80,7 @@ def test_looks_and_unrelated_code_do_not(code, file, old, new):
 
 
 def test_every_task_knows_the_code_that_it_runs():
-    """The real thing: what `tasks.train.task` reaches holds the fit, the core it uses, no orchestration."""
+    """The real thing: what `tasks.train.task` reaches holds the fit, and no orchestration."""
     reached = closure.code_of("tasks.train.task")
     assert {"tasks.train.fitting", "tasks.core.prepared", "tasks.core.plugins"} <= set(reached)
     assert not closure.ORCHESTRATION & set(reached)

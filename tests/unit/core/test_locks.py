@@ -11,9 +11,8 @@ from tasks.core import locks
 
 def test_exclusive_and_shared(tmp_path):
     path = tmp_path / "lock"
-    with locks.held(path, shared=True):
-        with locks.held(path, shared=True):
-            assert locks.acquire(path, timeout_s=0) is None
+    with locks.held(path, shared=True), locks.held(path, shared=True):
+        assert locks.acquire(path, timeout_s=0) is None
     with locks.held(path):
         assert locks.acquire(path, shared=True, timeout_s=0.1) is None
     descriptor = locks.acquire(path, timeout_s=0)

@@ -57,7 +57,9 @@ def test_unknown_workload(tmp_path):
         params.section(params.read(tmp_path), "digit")
 
 
-@pytest.mark.parametrize("text", ["workloads: [", "- 1", "workload: {}", "workloads: {}\nactiv: []"])
+@pytest.mark.parametrize(
+    "text", ["workloads: [", "- 1", "workload: {}", "workloads: {}\nactiv: []"]
+)
 def test_unreadable_params_file(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError):

@@ -75,9 +75,13 @@ def test_nothing_written_is_an_error():
 
 
 def test_a_failed_write_leaves_nothing(temper_home):
-    with pytest.raises(ZeroDivisionError), store.writing() as folder:
-        (folder / "half").write_text("x")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with store.writing() as folder:
+            (folder / "half").write_text("x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert list((temper_home / "tmp").iterdir()) == []
 
 

@@ -103,7 +103,7 @@ def test_the_task_gives_the_model_and_how_its_fit_went(folders, tmp_path, monkey
     model, telemetry = fit.fn(
         Plugin(kind="model", name="linear"), prepared, 1, 60.0, seed=0, device="cpu"
     )
-    assert (model.name, telemetry.name) == ("train/linear", "train/linear/telemetry")
+    assert (model.name, telemetry.name) == ("train/linear", "telemetry/linear")
     assert model.file("predictions.parquet").exists()
     measured = json.loads(telemetry.file("telemetry.json").read_text())
     assert measured["gpu"] is None
