@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.workload import Step, Workload, ends
+from tasks.benchmark import machine
 from tasks.benchmark.task import measure
 from tasks.core.artifacts import Made, named, under
 from tasks.core.crashes import mark
@@ -30,6 +31,7 @@ def benchmark(
         workload.benchmark,
         workload.seed,
         device,
+        machine.identity(),
     )
     if ends(until, "benchmark"):
         return named(measurements)

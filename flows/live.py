@@ -61,6 +61,7 @@ class Live:
         self.count = {"ran": 0, "cached": 0}
         self.text = "starting"
         self.done = 0.0
+        self.notices: list[str] = []
 
     def hear(self, event: progress.Event) -> None:
         """Take in an event of the run."""
@@ -79,6 +80,8 @@ class Live:
             if run in self.open:
                 self.open.discard(run)
                 self.done += self.weights[run]
+        elif event.kind == "notice":
+            self.notices.append(event.text)
         elif event.kind == "failed":
             self.text = f"{run} failed"
 

@@ -1,6 +1,7 @@
 """pipeline: prepare -> train -> compress -> benchmark -> release, for one workload."""
 
 from prefect import flow
+from prefect.logging import get_run_logger
 
 from flows import versioning, view
 from flows.benchmark import benchmark
@@ -9,7 +10,7 @@ from flows.prepare import prepare
 from flows.release import release
 from flows.train import train
 from flows.workload import STEPS, Step, Workload, ends, load
-from tasks.core import devices
+from tasks.core import devices, progress
 from tasks.core.artifacts import Made
 from tasks.core.crashes import mark
 
@@ -57,6 +58,5 @@ def show(name: str, made: Made, state: versioning.State, until: Step) -> None:
     if until == STEPS[-1] and versioning.tracked(name):
         problem = versioning.commit(state)
         if problem:
-            from prefect.logging import get_run_logger
-
             get_run_logger().warning("%s", problem)
+            progress.tell(progress.Event("notice", text=problem))

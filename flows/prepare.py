@@ -33,5 +33,7 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
         cleaned = clean(rows, workload.clean, device)
         made |= named(cleaned)
         if not ends(until, "clean"):
-            made |= named(features(cleaned, workload.table, workload.features, workload.seed))
+            plugins = workload.features.plugins()
+            prepared = features(cleaned, workload.table, workload.features, plugins, workload.seed)
+            made |= named(prepared)
     return made | named(*(future.result() for future in documents))

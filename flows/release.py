@@ -17,7 +17,7 @@ from tasks.report.task import report
 def release(name: str, workload: Workload, device: str, made: Made, until: Step = "report") -> Made:
     """Return the registered version and the report."""
     facts: dict[str, Any] = {
-        "params_digest": digest(workload),
+        "params_digest": digest(workload.model_dump(mode="json", exclude={"register_", "report"})),
         "data_digest": made["ingest/table"].digest,
         "device": device,
     }

@@ -30,7 +30,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         TemperError: what stopped the run, as the user can understand it.
     """
     from flows import session
-    from flows.workload import Step, build, load
+    from flows.workload import STEPS, Step, build, load
 
     if until not in get_args(Step):
         raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
@@ -55,7 +55,10 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         raise
     except Exception as error:
         raise _cause(error) from error
-    note_finished(name, workload)
+    for notice in live.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if until == STEPS[-1]:
+        note_finished(name, workload)
     return summarise(name, made, tracked, live.count)
 
 

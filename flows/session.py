@@ -13,11 +13,17 @@ def started() -> Iterator[Callable[..., Any]]:
 
     Call this before Prefect is imported: it sets the environment that Prefect reads at its import.
     """
-    private = server.connect() == server.running()
+    url = server.connect(wait=False)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
     # lock files tell a dead run, so the private server needs no heartbeats.
+    private = url == server.running()
     settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
+
+    def run(flow: Callable[..., Any], **parameters: Any) -> Any:
+        server.ready(url)
+        return flow(**parameters)
+
     with temporary_settings(settings):
-        yield lambda flow, **parameters: flow(**parameters)
+        yield run

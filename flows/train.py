@@ -28,11 +28,13 @@ def train(name: str, workload: Workload, device: str, made: Made, until: Step = 
         models,
         unmapped(prepared),
         unmapped(workload.compare.resampling),
-        unmapped(workload.features.plugins()),
+        unmapped([*workload.features.plugins(), *workload.metrics]),
         unmapped(workload.seed),
         unmapped(device),
     )
     fitted, telemetry = zip(*fits.result(), strict=True)
     resamples = scores.result()
-    leaderboard = compare(list(fitted), resamples, prepared, workload.compare, workload.seed)
+    leaderboard = compare(
+        list(fitted), resamples, prepared, workload.compare, workload.metrics, workload.seed
+    )
     return named(*fitted, *telemetry, *resamples, leaderboard)

@@ -32,6 +32,21 @@ def describe(libraries: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def identity() -> str:
+    """Return what of a machine decides its latencies: processor, cores, memory in GiB, GPUs.
+
+    Measurements are kept for it, and made again elsewhere.
+    """
+    import psutil
+
+    from tasks.core import devices
+
+    model, _ = _processor()
+    memory_gib = round(psutil.virtual_memory().total / 2**30)
+    gpus = [f"{gpu.name} {gpu.driver}" for gpu in devices.gpus()]
+    return ", ".join([model, f"{os.cpu_count()} cores", f"{memory_gib} GiB", *gpus])
+
+
 def versions(libraries: tuple[str, ...]) -> dict[str, str]:
     """Return the installed version of each library, without those that are not here."""
     from importlib import metadata

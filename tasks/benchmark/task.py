@@ -21,10 +21,12 @@ def measure(
     params: Params,
     seed: int,
     device: str,
+    machine: str,
 ) -> Artifact:
     """Return `benchmark/measurements`: latencies, memory and accuracy of each variant and engine.
 
     `fitted` and `models` belong together, in order; `variants` without a graph are left out.
+    `machine` (its `identity`) is here for the key: another machine measures anew.
     """
     work = measuring.Work(
         variants=[v.path for v in variants],

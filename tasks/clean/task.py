@@ -6,14 +6,14 @@ import polars as pl
 from prefect import task
 
 from tasks.clean import chain
-from tasks.clean.params import KIND, Params
+from tasks.clean.params import Params
 from tasks.core import frames, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.core.schema import load_columns, save_columns
 
 
-@task(name="clean", task_run_name="clean", **cached("polars", plugins=(KIND,)))
+@task(name="clean", task_run_name="clean", **cached("polars"))
 def clean(rows: Artifact, params: Params, device: str) -> Artifact:
     """Return the cleaned table with an account of every step (`clean/table`)."""
     frame = pl.read_parquet(rows.file("table.parquet"))

@@ -22,7 +22,7 @@ from tasks.core.schema import ROW
 @task(
     name="resample",
     task_run_name="resample {model.name}",
-    **cached("numpy", "polars", plugins=("metric",)),
+    **cached("numpy", "polars"),
 )
 def resample(
     model: Plugin,
@@ -32,7 +32,7 @@ def resample(
     seed: int,
     device: str,
 ) -> Artifact:
-    """Return `compare/<model>/resamples`; `plugins`: recipes and splits that `features` may use."""
+    """Return `compare/<model>/resamples`; `plugins`: all that it may use."""
     count = params.count(model)
     outcome = child.run(
         resample_scores,
@@ -50,10 +50,15 @@ def resample(
 @task(
     name="compare",
     task_run_name="compare",
-    **cached("numpy", "polars", "scipy", plugins=("metric",)),
+    **cached("numpy", "polars", "scipy"),
 )
 def compare(
-    fitted: list[Artifact], resamples: list[Artifact], prepared: Artifact, params: Params, seed: int
+    fitted: list[Artifact],
+    resamples: list[Artifact],
+    prepared: Artifact,
+    params: Params,
+    metrics: list[Plugin],
+    seed: int,
 ) -> Artifact:
     """Return `compare/leaderboard` of the models `train/<name>` and their resamples.
 

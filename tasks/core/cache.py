@@ -112,7 +112,8 @@ def content(value: Any, name: str = "") -> Any:
             {library: version(library) for library in getattr(module, "LIBRARIES", ())},
         ]
     if isinstance(value, BaseModel):
-        return [type(value).__qualname__, value.model_dump(mode="json")]
+        fields = {key: content(item, key) for key, item in sorted(dict(value).items())}
+        return [type(value).__qualname__, fields]
     if name == "device" and isinstance(value, str):
         return devices.device_class(value)
     if value is None or isinstance(value, bool | int | float | str):

@@ -14,7 +14,7 @@ Sink = Callable[[float, str], None]
 class Event(NamedTuple):
     """What happened: a task began, ended or failed, or a piece of work is at `share` (0 to 1)."""
 
-    kind: str  # began, ended, failed, share
+    kind: str  # began, ended, failed, share, notice
     name: str = ""  # of the task
     run: str = ""  # of this run of it: `light_gbm`
     state: str = ""  # Prefect's name for how it ended: Completed, Cached

@@ -1,6 +1,6 @@
 """One private Prefect server a project: started by its first client, gone soon after the last one.
 
-Only the standard library is imported here, so that the server starts before Prefect is imported.
+Nothing heavy is imported here, so that the server starts before Prefect is imported.
 Every client holds a shared lock for the life of its process; the server stops once it holds that
 lock alone.
 """
@@ -15,9 +15,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from dotenv import load_dotenv
+
 from tasks.core import locks
 from tasks.core.errors import TransientError
-from tasks.core.home import home, subfolder
+from tasks.core.home import home, project, subfolder
 
 START_LIMIT_S = 90.0
 LOG_LINES = 15
@@ -44,15 +46,16 @@ def environment() -> dict[str, str]:
     }
 
 
-def connect() -> str:
-    """Return the API address to use, with a server behind it, and set it in the environment.
+def connect(wait: bool = True) -> str:
+    """Return the API address to use, and set it in the environment.
 
     `PREFECT_API_URL` is used where it is set; else the project's own server, started where none
-    runs.
+    runs. Without `wait` that server may not answer yet: call `ready` before the first request.
 
     Raises:
         TransientError: the server does not answer; the message has the end of its log.
     """
+    load_dotenv(project() / ".env")
     for name, value in environment().items():
         os.environ.setdefault(name, value)
     given = os.environ.get("PREFECT_API_URL")
@@ -70,16 +73,32 @@ def connect() -> str:
         _client_locks.append(descriptor)
         url = running() or _start()
     os.environ["PREFECT_API_URL"] = url
+    if wait:
+        ready(url)
     return url
 
 
+def ready(url: str) -> None:
+    """Return once the server at an address answers.
+
+    Raises:
+        TransientError: it has ended, or does not answer in time; the message has its log's end.
+    """
+    deadline = time.monotonic() + START_LIMIT_S
+    while not healthy(url):
+        if time.monotonic() > deadline or (url == _address() and running() is None):
+            log = subfolder("logs") / "server.log"
+            raise TransientError(f"Prefect's server did not start; {log} ends with:\n{_tail(log)}")
+        time.sleep(0.05)
+
+
 def running() -> str | None:
-    """Return the address of the project's own server where it runs, else None."""
-    try:
-        url = json.loads(_address_file().read_text())["url"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return url if healthy(url) else None
+    """Return the address of the project's own server where its process lives, else None."""
+    descriptor = locks.acquire(subfolder("locks") / "server", timeout_s=0)
+    if descriptor is None:  # the server's process holds it
+        return _address()
+    locks.release(descriptor)
+    return None
 
 
 def healthy(url: str, timeout_s: float = 2.0) -> bool:
@@ -91,10 +110,10 @@ def healthy(url: str, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def _start(port: int = 0) -> str:
+def _start() -> str:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
+    listening.bind(("127.0.0.1", 0))
     listening.listen(128)  # so that a client that is early waits instead of failing
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     log = subfolder("logs") / "server.log"
@@ -103,10 +122,12 @@ def _start(port: int = 0) -> str:
     variables.setdefault(
         "PREFECT_API_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{home() / 'prefect.db'}"
     )
+    alive = locks.acquire(subfolder("locks") / "server")  # the process keeps it for its life
+    assert alive is not None
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tasks.core.serving", str(listening.fileno())],
-            pass_fds=[listening.fileno()],
+            pass_fds=[listening.fileno(), alive],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -114,22 +135,23 @@ def _start(port: int = 0) -> str:
             cwd=home(),
             start_new_session=True,
         )
-    listening.close()
     _address_file().write_text(json.dumps({"url": url, "pid": process.pid}))
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if healthy(url):
-            return url
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    raise TransientError(f"Prefect's server did not start; {log} ends with:\n{_tail(log)}")
+    listening.close()
+    locks.release(alive)
+    return url
 
 
 def stop_linger() -> None:
     """Let the client's locks go now: for a process that lives on after its last run."""
     while _client_locks:
         locks.release(_client_locks.pop())
+
+
+def _address() -> str | None:
+    try:
+        return json.loads(_address_file().read_text())["url"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _address_file() -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from tasks.core import locks
-from tasks.core.home import home, subfolder
+from tasks.core.home import subfolder
 
 LINGER_S = 5.0  # after the last client has gone
 REAP_EVERY_S = 5.0
@@ -64,7 +64,6 @@ def _stop_when_alone(server: Any) -> None:
         locks.release(descriptor)  # a new client may still come
         time.sleep(LINGER_S)
         if locks.acquire(path, timeout_s=0) is not None:  # kept until this process has gone
-            (home() / "server.json").unlink(missing_ok=True)
             server.should_exit = True
             time.sleep(3.0)
             os._exit(0)

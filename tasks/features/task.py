@@ -6,18 +6,17 @@ from prefect import task
 from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
+from tasks.core.plugins import Plugin
 from tasks.core.schema import Table, load_columns
 from tasks.features.params import Params
 from tasks.features.prepare import prepare
 
 
-@task(
-    name="features",
-    task_run_name="features",
-    **cached("numpy", "onnx", "polars", plugins=("recipe", "split")),  # auto may choose any split
-)
-def features(table: Artifact, spec: Table, params: Params, seed: int) -> Artifact:
-    """Return `features/prepared` of a clean table.
+@task(name="features", task_run_name="features", **cached("numpy", "onnx", "polars"))
+def features(
+    table: Artifact, spec: Table, params: Params, plugins: list[Plugin], seed: int
+) -> Artifact:
+    """Return `features/prepared` of a clean table; `plugins` is what `params` may use, for the key.
 
     Raises:
         DataError: the target or the split cannot be used, or no feature column is left.

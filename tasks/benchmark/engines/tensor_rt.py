@@ -96,7 +96,7 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
     Raises:
         EngineUnavailable: TensorRT refuses the graph; the message has its own errors.
     """
-    import tensorrt as trt
+    import tensorrt as trt  # pyright: ignore[reportMissingImports] - an extra of its own
     import torch
 
     logger = trt.Logger(trt.Logger.ERROR)

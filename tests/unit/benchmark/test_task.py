@@ -40,6 +40,7 @@ def test_it_measures_in_the_quiet_lane(tmp_path, monkeypatch):
         params,
         0,
         "cpu",
+        "this machine",
     )
     assert made.name == "benchmark/measurements"
     assert lanes == ["cpu"]

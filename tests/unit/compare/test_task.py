@@ -23,7 +23,7 @@ def test_from_clean_table_to_leaderboard(tmp_path, monkeypatch):
         save_columns(spec.columns, out)
         clean = store.put("clean/table", out)
     declared = Table(task=spec.task, target=spec.target)  # columns.json has the resolved ones
-    prepared = features.fn(clean, declared, FeatureParams(), 0)
+    prepared = features.fn(clean, declared, FeatureParams(), FeatureParams().plugins(), 0)
     assert prepared.name == "features/prepared"
 
     model, params = Plugin(kind="model", name="baseline"), Params(resamples=3, bootstrap=200)
@@ -37,7 +37,7 @@ def test_from_clean_table_to_leaderboard(tmp_path, monkeypatch):
         columns = {ROW: data.row_numbers("test"), "y": y, "prediction": y * 0}
         pl.DataFrame(columns).write_parquet(out / "predictions.parquet")
         fitted = store.put("train/baseline", out)
-    board = compare.fn([fitted], [scores], prepared, params, 0)
+    board = compare.fn([fitted], [scores], prepared, params, [], 0)
     assert board.name == "compare/leaderboard"
     content = json.loads(board.file("leaderboard.json").read_text())
     assert content["group"] == ["baseline"]
