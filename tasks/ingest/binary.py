@@ -95,7 +95,7 @@ def _kept(values: pl.Series, kind: Type, **more: Any) -> Typed:
 
 def _leaf(dtype: pl.DataType) -> pl.DataType:
     while isinstance(dtype, pl.Array):
-        dtype = dtype.inner  # type: ignore[assignment]
+        dtype = pl.Series(dtype=dtype.inner).dtype  # `inner` may be a class, this is an instance
     return dtype
 
 

@@ -98,7 +98,7 @@ def decimal_comma(frame: pl.DataFrame) -> bool:
     for name in (c for c in commas.columns if commas[c][0]):
         values = _present(sample[name].str.strip_chars(), MARKS).drop_nulls()
         comma = values.str.contains(COMMA)
-        if len(values) and comma.mean() >= 0.9:  # type: ignore[operator]
+        if len(values) and comma.sum() >= 0.9 * len(values):
             with_comma = values.filter(comma & values.str.contains(",", literal=True))
             if len(with_comma) and not with_comma.str.contains(THOUSANDS).all():
                 return True
@@ -207,7 +207,7 @@ def _number(
         zeros = values.str.contains(LEADING_ZERO)
         if zeros.sum() >= max(0.01 * count, 1):
             return None, "whole numbers with leading zeros: kept as text"
-        if values.str.len_bytes().max() >= LONG_BYTES:  # type: ignore[operator]
+        if (values.str.len_bytes() >= LONG_BYTES).any():
             long = values.str.contains(LONG) & values.cast(pl.Int64, strict=False).is_null()
             if long.sum() >= max(0.01 * count, 1):
                 return None, "whole numbers too large for 64 bits: kept as text"

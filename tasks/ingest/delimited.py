@@ -85,7 +85,7 @@ def _names(found: Shape, records: Records, name: str, notes: list[str]) -> tuple
         notes.append("header: spaces around names left out")
     below = records.widths.slice(1)
     width = len(names)
-    if not (below == width).any() and (below == width + 1).mean() > 0.5:  # type: ignore[operator]
+    if not (below == width).any() and (below == width + 1).sum() > 0.5 * len(below):
         last = records.fields(width + 1, 1).to_series(width)
         if (last.str.strip_chars() == "").all():
             notes.append(
@@ -97,7 +97,7 @@ def _names(found: Shape, records: Records, name: str, notes: list[str]) -> tuple
                 "the header lacks a name for the first column: named row_name (R writes so)"
             )
             names = ["row_name", *names]
-    elif (below == width).mean() < 0.5:  # type: ignore[operator]
+    elif (below == width).sum() < 0.5 * len(below):
         usual = int(below.mode()[0])
         raise DataError(
             f"{name}: the header has {width} names, most rows have {usual} fields (delimiter "

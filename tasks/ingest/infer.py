@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
@@ -50,7 +51,7 @@ def propose(path: Path, target: str | None, name: str, task: str | None = None) 
     target, why_target = _target(first.columns, target, path.name)
     guessed, why_task = _task(first.frame[target], path.name)
     if task is not None:
-        guessed, why_task = task, "given"  # type: ignore[assignment]
+        guessed, why_task = cast(Task, task), "given"
     columns, guesses, why_columns = _roles(first, target, options)
     bare = Table(task=guessed, target=target, columns=columns)
     sure = read_table(path, bare, options)
@@ -157,7 +158,8 @@ def _checked(sure: Reading, name: str, why: dict[str, str]) -> Column:
         reasons.append("none missing")
     present = values.drop_nulls()
     if column.type in ("integer", "float") and len(present):
-        low, high = float(present.min()), float(present.max())  # type: ignore[arg-type]
+        low, high = present.to_frame("x").select(low=pl.min("x"), high=pl.max("x")).row(0)
+        low, high = float(low), float(high)
         earth = next((limit for word, limit in EARTH if word.search(name.lower())), None)
         if earth and low >= -earth and high <= earth:
             more |= {"min": -earth, "max": earth}

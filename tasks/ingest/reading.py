@@ -182,7 +182,7 @@ def _settle(
             label = is_target and table is not None and table.task == "classification"
             result: Typed | str = conversion.typed(cells_, wanted, options, comma_file, label)
             if is_target and wanted is None and not label:
-                result = _as_number(cells_, result, options, comma_file)  # type: ignore[arg-type]
+                result = _as_number(cells_, result, options, comma_file)
         else:
             result = binary.settle(cells_, wanted, options)
         if isinstance(result, Typed):

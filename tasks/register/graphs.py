@@ -21,7 +21,7 @@ def log(run_id: str, graph: Path, prepared: Prepared, example_rows: int, librari
     model = onnx.load(graph)
     example = prepared.feed(prepared.meta.judged, slice(0, example_rows))
     with mlflow.start_run(run_id=run_id):
-        logged = mlflow.onnx.log_model(  # pyright: ignore[reportPrivateImportUsage]
+        logged = mlflow.onnx.log_model(  # pyright: ignore[reportPrivateImportUsage] - public
             model,
             name="model",
             signature=signature(model, prepared),

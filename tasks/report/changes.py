@@ -114,14 +114,11 @@ def apart(pair: list[dict[str, Any]]) -> bool:
 def _choice(new: dict, old: dict) -> list[Item]:
     a, b = (r["recommendation"].get("chosen") for r in (old, new))
     items = []
-    if (a is None) != (b is None):
-        text = (
-            f"{b['variant']} is recommended; before, nothing met the constraints"
-            if b
-            else (
-                f"nothing meets the constraints; before, {a['variant']} was recommended"  # type: ignore
-            )
-        )
+    if b and not a:
+        text = f"{b['variant']} is recommended; before, nothing met the constraints"
+        items.append(_item("recommendation", text))
+    elif a and not b:
+        text = f"nothing meets the constraints; before, {a['variant']} was recommended"
         items.append(_item("recommendation", text))
     elif a and b:
         keys = [(c["variant"], c["engine"]) for c in (a, b)]

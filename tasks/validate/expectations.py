@@ -72,7 +72,7 @@ def _run(batches: dict[str, tuple[Any, list]], folder: Path) -> tuple[Any, dict[
     tqdm.set_lock(threading.RLock())  # its own is a semaphore that outlives a child ended by _exit
     folder.mkdir()
     context = gx.get_context(mode="file", project_root_dir=folder)
-    context.variables.progress_bars = {"globally": False}  # pyright: ignore
+    context.variables.progress_bars = {"globally": False}  # pyright: ignore[reportAttributeAccessIssue] - typed too narrowly
     source = context.data_sources.add_pandas("temper")
     results = {}
     for name, (frame, expectations) in batches.items():

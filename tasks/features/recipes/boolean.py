@@ -29,7 +29,7 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
         "columns": [
             {
                 "name": name,
-                "fill": float((frame[name].mean() or 0) > 0.5),  # type: ignore[operator]
+                "fill": float(frame[name].sum() * 2 > frame[name].count()),
                 "flag": frame[name].null_count() > 0,
             }
             for name in columns

@@ -38,11 +38,9 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
                 f"column {name!r}: {missing} rows have no image; remove these rows (in `validate`, "
                 f"`{name}: {{nullable: false}}` puts them into quarantine)"
             )
-        dtype = frame.schema[name]
-        assert isinstance(dtype, pl.Array)
-        values = frame[name].to_numpy()
+        values = frame[name].to_numpy()  # (n, height, width, channel)
         divisor = max(int(values.max()), 1) if params.divisor == "largest" else 255
-        fitted.append({"name": name, "shape": list(dtype.shape), "divisor": divisor})
+        fitted.append({"name": name, "shape": list(values.shape[1:]), "divisor": divisor})
     return {"columns": fitted}
 
 

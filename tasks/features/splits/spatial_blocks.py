@@ -90,7 +90,7 @@ def _keys(frame: pl.DataFrame, params: Params) -> np.ndarray:
     cells = []
     for name in reads(frame.columns, params):
         column = frame[name].cast(pl.Float64)
-        low, high = column.min(), column.max()
-        width = ((high - low) / params.blocks) or 1.0  # type: ignore[operator]
+        low, high = column.to_frame("x").select(low=pl.min("x"), high=pl.max("x")).row(0)
+        width = ((high - low) / params.blocks) or 1.0
         cells.append(((column - low) / width).floor().clip(0, params.blocks - 1).alias(name))
     return grouping.keys_of(pl.DataFrame(cells), [cell.name for cell in cells])
