@@ -19,7 +19,7 @@ def started() -> Iterator[Callable[..., Any]]:
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
     # lock files tell a dead run, so the private server needs no heartbeats.
     private = url == server.running()
-    settings = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
+    settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
 
     def run(flow: Callable[..., Any], **parameters: Any) -> Any:
         server.ready(url)

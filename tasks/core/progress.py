@@ -53,6 +53,18 @@ def to(sink: Sink | None) -> Iterator[None]:
 
 
 @contextmanager
+def within(begin: float, end: float, text: str = "") -> Iterator[None]:
+    """Take the reports of a block for this part of the work, `text` before what they say."""
+    outer = _sink.get() or (lambda share, said: tell(Event("share", share=share, text=said)))
+
+    def sink(share: float, said: str) -> None:
+        outer(begin + (end - begin) * share, ", ".join(filter(None, (text, said))))
+
+    with to(sink):
+        yield
+
+
+@contextmanager
 def listening(listener: Callable[[Event], None]) -> Iterator[None]:
     """Let a listener hear every event of this process for a block."""
     _listeners.append(listener)
@@ -68,5 +80,5 @@ def task_hook(kind: str) -> Callable[[Any, Any, Any], None]:
     def hook(task: Any, run: Any, state: Any) -> None:
         tell(Event(kind, task.name, run.name, state.name))
 
-    hook.log_on_run = False  # type: ignore[attr-defined]
+    hook.log_on_run = False
     return hook
