@@ -14,6 +14,7 @@ def train(name: str, workload: Workload, device: str, made: Made, until: Step = 
     """Return the fitted models, how their fits went, their resamples and the leaderboard."""
     models = workload.models
     prepared = made["features/prepared"]
+    demanded = workload.device == "cuda"
     fits = fit.map(
         models,
         unmapped(prepared),
@@ -21,6 +22,7 @@ def train(name: str, workload: Workload, device: str, made: Made, until: Step = 
         unmapped(workload.train.time_limit_s),
         unmapped(workload.seed),
         unmapped(device),
+        unmapped(demanded),
     )
     if ends(until, "train"):
         return named(*(artifact for pair in fits.result() for artifact in pair))
@@ -31,6 +33,7 @@ def train(name: str, workload: Workload, device: str, made: Made, until: Step = 
         unmapped([*workload.features.plugins(), *workload.metrics]),
         unmapped(workload.seed),
         unmapped(device),
+        unmapped(demanded),
     )
     fitted, telemetry = zip(*fits.result(), strict=True)
     resamples = scores.result()

@@ -39,8 +39,9 @@ def resample_scores(
 
     scores: dict[str, list[float | None]] = {name: [] for name in scoring.metrics(meta.task)}
     used, sizes, skipped = [], [], []
-    for index, (train, test) in enumerate(pairs[:count]):
-        progress.report(index / min(count, len(pairs)), f"resample {index + 1} of {count}")
+    tried = min(count, len(pairs))
+    for index, (train, test) in enumerate(pairs[:tried]):
+        progress.report(index / tried, f"{index + 1} of {tried}")
         if meta.task == "classification" and len(np.unique(y[train])) < 2:
             skipped.append({"resample": index, "reason": "its training rows hold a single class"})
             continue
@@ -54,7 +55,8 @@ def resample_scores(
         X = preparation.transform(rows, state)
         data = fit_data(X, y[train], stop, meta, state)
         context = FitContext(seed=seed + index, threads=threads, device=device)
-        fitted = model.module.fit(data, model.typed, context)
+        with progress.within(index / tried, (index + 1) / tried, f"{index + 1} of {tried}"):
+            fitted = model.module.fit(data, model.typed, context)
         predicted = model.module.predict(fitted, preparation.transform(frame[test], state))
         for name, value in scoring.scores(meta.task, y[test], predicted).items():
             scores[name].append(value)

@@ -10,7 +10,7 @@ from prefect import task
 from tasks.compare.leaderboard import leaderboard, table
 from tasks.compare.params import Params, Resampling
 from tasks.compare.resampling import resample_scores
-from tasks.core import child, store
+from tasks.core import child, devices, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.core.errors import StoreError
@@ -31,17 +31,23 @@ def resample(
     plugins: list[Plugin],
     seed: int,
     device: str,
+    demanded: bool = False,
 ) -> Artifact:
-    """Return `compare/<model>/resamples`; `plugins`: all that it may use."""
+    """Return `compare/<model>/resamples`; `plugins`: all that it may use.
+
+    `demanded`: params ask for a GPU by name.
+    """
     count = params.count(model)
-    outcome = child.run(
-        resample_scores,
-        *(prepared.path, model, count, params.resamples, seed, params.threads, device),
-        threads=params.threads,
-        seed=seed,
-        time_limit_s=params.time_limit_s,
-        label=f"resample {model.name}",
-    )
+    device, _ = devices.placed(model.name, device, demanded)
+    with slots.working(device):
+        outcome = child.run(
+            resample_scores,
+            *(prepared.path, model, count, params.resamples, seed, params.threads, device),
+            threads=params.threads,
+            seed=seed,
+            time_limit_s=params.time_limit_s,
+            label=f"resample {model.name}",
+        )
     with store.writing() as out:
         _write(out / "scores.json", outcome.value)
         return store.put(f"compare/{model.name}/resamples", out)

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 from tasks.core.errors import EngineUnavailable
+from tasks.core.plugins import plugin
 
 Choice = Literal["auto", "cpu", "cuda"]
 
@@ -50,6 +51,46 @@ def resolve(choice: Choice) -> Literal["cpu", "cuda"]:
             "`device: cpu` in params.yaml, or see `temper doctor`."
         )
     return "cpu"
+
+
+class Place(NamedTuple):
+    """The device that a model is fitted on, and in words why where it is not the one given."""
+
+    device: str
+    note: str | None = None
+
+
+def place(model: str, device: str, demanded: bool = False) -> Place:
+    """Return the device that a model plugin is fitted on; `device` is what the machine has.
+
+    A model without any GPU implementation runs on the CPU all the same; one whose GPU library is
+    missing does so only where params do not demand `cuda` by name.
+
+    Raises:
+        EngineUnavailable: the GPU was demanded, and the library that the model needs is missing.
+    """
+    if device != "cuda":
+        return Place(device)
+    module = plugin("model", model)
+    if not hasattr(module, "gpu_missing"):
+        return Place("cpu", f"{model} runs on the CPU: it has no GPU implementation")
+    reason = module.gpu_missing()
+    if reason is None:
+        return Place("cuda")
+    if demanded:
+        raise EngineUnavailable(
+            f"{model}: device cuda was asked for, but {reason}, or set `device: auto`"
+        )
+    return Place("cpu", f"{model} runs on the CPU: {reason}")
+
+
+def placed(model: str, device: str, demanded: bool = False) -> Place:
+    """Return what `place` says; on a GPU asked in a child: some libraries take it on import."""
+    if device != "cuda":
+        return place(model, device, demanded)
+    from tasks.core import child
+
+    return child.run(place, model, device, demanded, label=f"{model}: its device").value
 
 
 def device_class(device: str) -> str:

@@ -22,10 +22,11 @@ def fit_model(
     threads: int,
     device: str,
     checkpoint: Path | None,
+    note: str | None = None,
 ) -> None:
     """Write model files, predictions.parquet, curves.json, importances.json and fit.json.
 
-    Fitted on the part `train` without its `stop` rows; early stopping on those; predictions of the
+    `note` says why the device is not the one that the machine has. Fitted on the part `train` without its `stop` rows; early stopping on those; predictions of the
     judged part, which the fit never sees.
     """
     plugin = Plugin(kind="model", name=name, params=params)
@@ -51,6 +52,7 @@ def fit_model(
         "seed": seed,
         "threads": threads,
         "device": device,
+        "device_note": note,
         "n_train": len(data.X),
         "n_stop": len(data.X_stop),
         "n_features": data.X.shape[1],

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from typing import Any
 
 from prefect import task
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
 
-from tasks.core import child, closure, slots, store
+from tasks.core import child, closure, devices, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached, content
 from tasks.core.home import subfolder
@@ -24,8 +27,16 @@ def fit(
     time_limit_s: float,
     seed: int,
     device: str,
+    demanded: bool = False,
 ) -> tuple[Artifact, Artifact]:
-    """Return the fitted model `train/<name>` and how its fit went, `telemetry/<name>`."""
+    """Return the fitted model `train/<name>` and how its fit went, `telemetry/<name>`.
+
+    `demanded`: params ask for a GPU by name, so that a model which cannot use it for want of a
+    library is an error.
+    """
+    device, note = devices.placed(model.name, device, demanded)
+    if note:
+        _log(note)
     checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
     with slots.working(device), store.writing() as out, sampling(device) as samples:
         outcome = child.run(
@@ -38,6 +49,7 @@ def fit(
             threads,
             device,
             checkpoint,
+            note,
             threads=threads,
             seed=seed,
             time_limit_s=time_limit_s,
@@ -54,6 +66,11 @@ def fit(
         measured = store.put(f"telemetry/{model.name}", out)
     shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
     return fitted, measured
+
+
+def _log(text: str) -> None:
+    with suppress(MissingContextError):  # called as a plain function
+        get_run_logger().warning("%s", text)
 
 
 def _key(model: Plugin, *others: Any) -> str:

@@ -17,7 +17,7 @@ from tasks.nets.graph import Graph, output_name
 from tasks.train import arrays, gpu
 
 TASKS = ("regression", "classification")
-LIBRARIES = ("numpy", "safetensors", "scikit-learn")
+LIBRARIES = ("numpy", "safetensors", "scikit-learn", "cuml-cu13", "cuml-cu12")
 NEEDS_IMAGE = False
 ABSENT = -1e4  # the score of a class without training rows: probability 0 after softmax
 

@@ -20,7 +20,7 @@ from tasks.train import trees as forest
 from tasks.train.trees import Trees
 
 TASKS = ("regression", "classification")
-LIBRARIES = ("numpy", "safetensors", "scikit-learn")
+LIBRARIES = ("numpy", "safetensors", "scikit-learn", "cuml-cu13", "cuml-cu12")
 NEEDS_IMAGE = False
 BATCHES = 10  # the forest grows in as many steps, each of which is reported
 
