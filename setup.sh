@@ -39,5 +39,6 @@ if [ -n "$links" ]; then # a torch build is at hand
 else # the torch build that fits this machine's GPU, else the index's own
     install --torch-backend auto || install
 fi
+.venv/bin/python -m flows.versioning # environment.json: what results depend on here
 echo "$want" >"$stamp"
 echo "Set-up is done." >&2

@@ -49,7 +49,7 @@ def make(name: str, data: Path | None, target: str | None, task: str | None, exa
         shutil.rmtree(staged, ignore_errors=True)
     write_section(file, name, section(proposal))
     if (project() / ".dvc").is_dir():
-        versioning.track(folder)
+        versioning.track_raw(name)
     print(f"{name}: a section in params.yaml, the raw data in {folder.relative_to(project())}.")
     for line in proposal.reasons:
         print(f"  {line}")
@@ -57,15 +57,19 @@ def make(name: str, data: Path | None, target: str | None, task: str | None, exa
 
 
 def fetch_raw(name: str) -> None:
-    """Put a workload's raw data into data/raw; under DVC where no stage makes it."""
-    put_raw(name)
-    if name not in (params.read(project()).get("bundled") or []):
-        versioning.track(raw_folder(name))
+    """Put a workload's raw data, as its origin has it now, into data/raw and under DVC."""
+    put_raw(name, checked=False)
+    if (project() / ".dvc").is_dir():
+        versioning.track_raw(name)
     print(f"{name}: raw data in {raw_folder(name).relative_to(project())}")
 
 
-def put_raw(name: str) -> None:
-    """Put a workload's raw data, from its origin, into data/raw."""
+def put_raw(name: str, checked: bool = True) -> None:
+    """Put a workload's raw data, from its origin, into data/raw.
+
+    Raises:
+        DataError: `checked`, and they are not those that git speaks of.
+    """
     from flows import origin, view
     from flows.workload import load
     from tasks.core import store
@@ -76,4 +80,6 @@ def put_raw(name: str) -> None:
     with store.writing() as folder:
         dataset.module.fetch(dataset.typed, source, folder)
         raw = store.put("raw", folder)
+    if checked:
+        versioning.check_raw(name, raw, workload.ingest)
     view.publish(name, {"raw": raw}, ["raw"])

@@ -46,6 +46,13 @@ def source(name: str, workload: Workload) -> Path | None:
     return None
 
 
+def in_view(name: str, workload: Workload) -> bool:
+    """Return whether the raw data was read from data/raw, where the user keeps it."""
+    if workload.ingest.path or dataset(workload).module.ORIGIN in ("bundled", "generated"):
+        return False
+    return any(raw_folder(name).glob("*"))
+
+
 def identity(plugin: Plugin, file: Path | None) -> str:
     """Return what identifies the present state of the origin: a digest, or a version."""
     return plugin.module.origin(plugin.typed, file)

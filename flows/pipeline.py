@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows import versioning, view
+from flows import origin, versioning, view
 from flows.benchmark import benchmark
 from flows.compress import compress
 from flows.prepare import prepare
@@ -47,16 +47,18 @@ def pipeline(
         made |= release(name, workload, device, made, until)
 
     if workload == tracked:
-        show(name, made, state, until)
+        show(name, workload, made, state, until)
     return made
 
 
-def show(name: str, made: Made, state: versioning.State, until: Step) -> None:
+def show(name: str, workload: Workload, made: Made, state: versioning.State, until: Step) -> None:
     """Put a run's results into `data/` and `models/`; after a whole run tell DVC."""
     steps = list(dict.fromkeys(artifact.split("/")[0] for artifact in made))
+    if origin.in_view(name, workload):
+        steps.remove("raw")  # the user may have changed it meanwhile
     view.publish(name, made, steps)
     if until == STEPS[-1] and versioning.tracked(name):
-        problem = versioning.commit(state)
+        problem = versioning.commit(state, made["raw"])
         if problem:
             get_run_logger().warning("%s", problem)
             progress.tell(progress.Event("notice", text=problem))

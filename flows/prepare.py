@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows import origin
+from flows import origin, versioning
 from flows.workload import Step, Workload, ends
 from tasks.clean.task import clean
 from tasks.core.artifacts import Made, named
@@ -18,6 +18,7 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     dataset = origin.dataset(workload)
     source = origin.source(name, workload)
     raw = fetch(dataset, str(source or ""), origin.identity(dataset, source))
+    versioning.check_raw(name, raw, workload.ingest)
     table = ingest(raw, dataset, workload.table)
     if ends(until, "ingest"):
         return named(raw, table)

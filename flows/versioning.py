@@ -1,25 +1,35 @@
 """Keeps DVC's record of a workload's stages true after a run that DVC did not start."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-from tasks.core import locks, params
-from tasks.core.artifacts import file_digest
-from tasks.core.errors import TemperError
-from tasks.core.home import project, subfolder
+import yaml
 
+from tasks.core import devices, locks, params, store
+from tasks.core.artifacts import Artifact, file_digest
+from tasks.core.errors import DataError, TemperError
+from tasks.core.home import project, subfolder
+from tasks.ingest.params import Params as Ingest
+
+YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times as fast
 STAGES = ("prepare", "train", "compress", "benchmark", "release")
 ENVIRONMENT = "environment.json"
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
 
 
 class State:
-    """What a run's results depend on, as it stood when the run began."""
+    """What a run's results depend on, as it stood when the run began; the raw data it takes from
+    the run.
+    """
 
     def __init__(self, name: str) -> None:
+        if "DVC_STAGE" not in os.environ:
+            write_environment()
         self.name = name
         self.digest = _dependencies(name)
 
@@ -34,24 +44,25 @@ def tracked(name: str) -> bool:
     )
 
 
-def commit(state: State) -> str | None:
+def commit(state: State, raw: Artifact) -> str | None:
     """Tell DVC that a workload's stages are up to date; return words where it could not be done.
 
-    Code, params and inputs are compared with those the run began with, before the commit and after
-    it: a commit whose dependencies changed meanwhile would record a lie, so `dvc.lock` is put back.
+    Code and params are compared with those the run began with and the raw data with what it read,
+    before the commit and after it: a commit whose dependencies changed meanwhile would record a
+    lie, so `dvc.lock` is put back.
     """
     name, lock = state.name, project() / "dvc.lock"
     with locks.held(subfolder("locks") / "dvc"):
         if _committed(name) == _mark(state):
             return None
-        if _dependencies(name) != state.digest:
+        if not _same(state, raw):
             return "code, params or data changed during the run: `dvc.lock` was left as it was"
         before = lock.read_bytes() if lock.exists() else None
         targets = [f"{stage}@{name}" for stage in STAGES]
-        if name in (params.read(project()).get("bundled") or []):
+        if bundled(name):
             targets.insert(0, f"fetch@{name}")
         done = dvc("commit", "-f", "-q", *targets)
-        if done.returncode == 0 and _dependencies(name) == state.digest:
+        if done.returncode == 0 and _same(state, raw):
             _memo(name).write_text(json.dumps(_mark(state)))
             return None
         if before is None:
@@ -61,6 +72,41 @@ def commit(state: State) -> str | None:
         if done.returncode == 0:
             return "code, params or data changed during the commit: `dvc.lock` was put back"
         return f"`dvc commit` failed, `dvc.lock` was put back: {done.stderr.strip()[-500:]}"
+
+
+def bundled(name: str) -> bool:
+    """Return whether a stage makes the workload's raw data."""
+    return name in (params.read(project()).get("bundled") or [])
+
+
+def check_raw(name: str, raw: Artifact, ingest: Ingest) -> None:
+    """Check raw data that was obtained from its origin against what git says of it, if it does.
+
+    dvc.lock (in git) has the digest of the data that a stage made, and the params it made them by.
+
+    Raises:
+        DataError: other bytes than those, by the same params.
+    """
+    recorded = _recorded(name, ingest)
+    if recorded and recorded != folder_md5(raw.path):
+        raise DataError(
+            f"workloads.{name}: its origin gives other raw data than dvc.lock says: expected "
+            f"{recorded}, found {folder_md5(raw.path)}. To take the new: `temper fetch {name}`"
+        )
+
+
+def folder_md5(folder: Path) -> str:
+    """Return the digest that DVC gives a folder: the md5 of its files' names and md5s."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    entries = [
+        {
+            "md5": hashlib.md5(p.read_bytes(), usedforsecurity=False).hexdigest(),
+            "relpath": p.relative_to(folder).as_posix(),
+        }
+        for p in files
+    ]
+    text = json.dumps(sorted(entries, key=lambda e: e["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,50 +121,76 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def track(path: Path) -> None:
-    """Put a file or folder under DVC.
+def track_raw(name: str) -> None:
+    """Put a workload's data/raw under DVC: as the output of its stage, or on its own.
 
     Raises:
         TemperError: DVC refused; with its words.
     """
-    done = dvc("add", "-q", str(path))
+    folder = project() / "data" / "raw" / name
+    verb = ("commit", "-f", f"fetch@{name}") if bundled(name) else ("add", str(folder))
+    done = dvc(verb[0], "-q", *verb[1:])
     if done.returncode:
-        raise TemperError(f"dvc add {path}: {done.stderr.strip()[-500:]}")
+        raise TemperError(f"dvc {verb[0]} {verb[-1]}: {done.stderr.strip()[-500:]}")
 
 
-def write_environment(device_class: str) -> None:
+def write_environment() -> None:
     """Keep environment.json, a dependency of every stage: declared library versions, device
     class.
     """
+    from packaging.requirements import Requirement
+
     from tasks.core.cache import version
 
-    text = (project() / "pyproject.toml").read_text()
-    import tomllib
-
-    declared = tomllib.loads(text)["project"]["dependencies"]
-    names = sorted(
-        {item.split(">")[0].split("=")[0].split("<")[0].split("[")[0] for item in declared}
-    )
+    declared = tomllib.loads((project() / "pyproject.toml").read_text())["project"]
+    names = {Requirement(text).name for text in declared["dependencies"]} | {
+        "onnxruntime",
+        "xgboost",
+    }
     content = {
-        "device": device_class,
-        "libraries": {name: version(name) for name in [*names, "onnxruntime", "xgboost"]},
+        "device": devices.device_class(devices.resolve("auto")),
+        # a build's own label (+cpu) goes with the device
+        "libraries": {name: version(name).partition("+")[0] for name in sorted(names)},
     }
     path = project() / ENVIRONMENT
     new = json.dumps(content, indent=1, sort_keys=True) + "\n"
     if not path.exists() or path.read_text() != new:
-        path.write_text(new)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(new)
+        os.replace(temporary, path)
+
+
+def _same(state: State, raw: Artifact) -> bool:
+    """Return whether code and params are still those of the state, and data/raw holds the data."""
+    folder = project() / "data" / "raw" / state.name
+    files = (p for p in raw.path.rglob("*") if p.is_file())
+    return _dependencies(state.name) == state.digest and all(
+        store.same_file(file, folder / file.relative_to(raw.path)) for file in files
+    )
+
+
+def _recorded(name: str, ingest: Ingest) -> str | None:
+    """Return the digest that dvc.lock has for the workload's raw data, where these params made
+    them.
+    """
+    try:
+        lock = yaml.load((project() / "dvc.lock").read_bytes(), YamlLoader)
+        stage = lock["stages"][f"fetch@{name}"]
+        made_by = stage["params"]["params.yaml"][f"workloads.{name}.ingest"]
+        same = Ingest(**made_by) == ingest
+        return stage["outs"][0]["md5"] if same else None
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _dependencies(name: str) -> str:
-    """Return a digest of what the stages depend on: code as files, the section, the raw data."""
+    """Return a digest of what the stages depend on beside the raw data: code as files, params."""
     root = project()
     files = [p for top in ("flows", "tasks") for p in (root / top).rglob("*") if _counts(p)]
-    raw = [p for p in (root / "data" / "raw" / name).rglob("*") if p.is_file()]
     content = params.read(root)
     return params.digest(
         {
             "files": [[str(p.relative_to(root)), file_digest(p)] for p in sorted(files)],
-            "raw": [[str(p.relative_to(root)), _stat(p)] for p in sorted(raw)],
             "params": [content.get("seed"), content.get("device"), content["workloads"].get(name)],
             "environment": file_digest(root / ENVIRONMENT) if (root / ENVIRONMENT).exists() else "",
         }
@@ -156,3 +228,7 @@ def _committed(name: str) -> dict[str, object] | None:
 
 def _memo(name: str) -> Path:
     return subfolder("memo") / f"dvc-{name}.json"
+
+
+if __name__ == "__main__":
+    write_environment()

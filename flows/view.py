@@ -14,6 +14,7 @@ from tasks.core.home import project, subfolder
 
 DATA_STEPS = ("raw", "ingest", "validate", "clean", "features")
 MANIFEST = "artifacts.json"  # in each step's folder: artifact name -> digest
+METRICS = "metrics"
 
 
 def folder(name: str, step: str) -> Path:
@@ -28,6 +29,9 @@ def publish(name: str, made: Made, steps: list[str]) -> None:
     with locks.held(subfolder("locks") / f"view-{name}"):
         for step in steps:
             _show(folder(name, step), step, made)
+        if "report" in steps:  # what DVC shows lies beside the report: an output of its own
+            files = _files(made["report"].path / METRICS, folder(name, METRICS))
+            _mirror(folder(name, METRICS), files)
 
 
 def take(name: str, steps: list[str]) -> Made:
@@ -62,23 +66,30 @@ def _taken(artifact_name: str, place: Path) -> Artifact:
 
 def _show(root: Path, step: str, made: Made) -> None:
     shown = {a.name: a for a in made.values() if a.name.split("/")[0] == step}
-    wanted: set[Path] = set()
+    files: dict[Path, Path] = {}
     for artifact in shown.values():
-        source = artifact.path
-        place = _place(root, step, artifact.name)
-        for file in source.rglob("*"):
-            if file.is_file():
-                target = place / file.relative_to(source)
-                wanted.add(target)
-                if not store.same_file(file, target):
-                    store.copy_file(file, target)
-    if step != "raw":
-        manifest = json.dumps({n: a.digest for n, a in shown.items()}, indent=1)
-        wanted.add(root / MANIFEST)
-        if not (root / MANIFEST).is_file() or (root / MANIFEST).read_text() != manifest:
-            _write(root / MANIFEST, manifest)
+        files |= _files(artifact.path, _place(root, step, artifact.name))
+    if step == "raw":
+        _mirror(root, files)
+        return
+    manifest = json.dumps({n: a.digest for n, a in shown.items()}, indent=1)
+    _mirror(root, files, root / MANIFEST)
+    if not (root / MANIFEST).is_file() or (root / MANIFEST).read_text() != manifest:
+        _write(root / MANIFEST, manifest)
+
+
+def _files(source: Path, place: Path) -> dict[Path, Path]:
+    """Return target -> source of every file of a folder."""
+    return {place / p.relative_to(source): p for p in source.rglob("*") if p.is_file()}
+
+
+def _mirror(root: Path, files: dict[Path, Path], *kept: Path) -> None:
+    """Make a folder hold these files (target -> source), those kept, and no others."""
+    for target, source in files.items():
+        if not store.same_file(source, target):
+            store.copy_file(source, target)
     for file in root.rglob("*"):
-        if file.is_file() and file not in wanted:
+        if file.is_file() and file not in files and file not in kept:
             file.unlink()
     for directory in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
         if not any(directory.iterdir()):

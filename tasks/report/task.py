@@ -7,7 +7,7 @@ from prefect import task
 from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
-from tasks.report import page, tables
+from tasks.report import page, tables, tracking
 from tasks.report.changes import changes
 from tasks.report.facts import facts
 from tasks.report.params import Params
@@ -21,7 +21,7 @@ def report(
     previous: Artifact | None = None,
     champion: Artifact | None = None,
 ) -> Artifact:
-    """Return `report`: report.html, report.json and three CSV files.
+    """Return `report`: report.html, report.json, three CSV files, and what DVC shows of it.
 
     Args:
         sources: the artifacts of the run, found by name; what is missing leaves its section out.
@@ -43,4 +43,5 @@ def report(
         tables.leaderboard(content).write_csv(folder / "leaderboard.csv")
         tables.variants(content).write_csv(folder / "variants.csv")
         tables.benchmark(content).write_csv(folder / "benchmark.csv")
+        tracking.write(content, folder / tracking.FOLDER)
         return store.put("report", folder)
