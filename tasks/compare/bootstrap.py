@@ -63,6 +63,48 @@ def intervals(
     return found, counts
 
 
+def differences(
+    metric: ModuleType,
+    y: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    best: str,
+    draws: int,
+    confidence: float,
+    seed: int,
+) -> dict[str, dict[str, float | None]]:
+    """Return for each model but `best` {value, low, high} of its metric minus that of `best`.
+
+    Paired: both on the same draws of the rows. Percentile intervals, simultaneous over the models
+    (Bonferroni).
+    """
+    draws = min(draws, max(LEAST_DRAWS, WORK // len(y)))
+    one = hasattr(metric, "rows")
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in predictions}
+    left = draws if one else LOOPED_DRAWS
+    terms = {n: metric.rows(y, p) for n, p in predictions.items()} if one else {}
+    for weights in _weights(len(y), left, seed):
+        for name, prediction in predictions.items():
+            if one:
+                values = metric.combine((weights @ terms[name]).astype(np.float64) / len(y))
+            else:
+                values = _looped(metric, y, prediction, weights)
+            drawn[name].append(values)
+    alpha = (1 - confidence) / max(len(predictions) - 1, 1)
+    found: dict[str, dict[str, float | None]] = {}
+    for name in predictions:
+        if name == best:
+            continue
+        value = metric.score(y, predictions[name]) - metric.score(y, predictions[best])
+        gaps = np.concatenate(drawn[name]) - np.concatenate(drawn[best])
+        gaps = gaps[np.isfinite(gaps)]
+        if not np.isfinite(value) or not len(gaps):
+            found[name] = {"value": None, "low": None, "high": None}
+            continue
+        low, high = (float(q) for q in np.quantile(gaps, [alpha / 2, 1 - alpha / 2]))
+        found[name] = {"value": float(value), "low": min(low, value), "high": max(high, value)}
+    return found
+
+
 def _stacked(terms: list[np.ndarray | None]) -> np.ndarray:
     """Return terms side by side, (n, all terms) float32: one product a model, half the memory."""
     stacked = np.concatenate([t for t in terms if t is not None], axis=1)

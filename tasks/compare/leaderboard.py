@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.compare.bootstrap import intervals
+from tasks.compare.bootstrap import differences, intervals
 from tasks.compare.params import Params
 from tasks.compare.significance import Difference, corrected_t, holm
 from tasks.core import scoring
@@ -27,9 +27,11 @@ def leaderboard(
 ) -> dict[str, Any]:
     """Return the content of `leaderboard.json`; models by name, the best first.
 
-    The order is that of the primary metric's mean over the resamples that all models share, so the
-    judged rows choose nothing. Models are tied with the best where the corrected resampled t-test,
-    after Holm's adjustment over all comparisons with it, shows no difference.
+    The order is that of the primary metric's mean over the resamples that all models share: the
+    judged rows choose no winner. Models are tied with the best where neither the corrected
+    resampled t-test, after Holm's adjustment over all comparisons with it, shows a difference, nor
+    the judged rows show them behind it (paired bootstrap). The second matters where resamples say
+    little: windows of time that hold one class only, say, where a constant is right.
 
     Raises:
         ParamsError: the primary metric is none of the task's.
@@ -49,6 +51,10 @@ def leaderboard(
     best = order[0]
     against = {pair["b"]: pair["p"] for pair in tested if pair["a"] == best}
     adjusted = dict(zip(against, holm(list(against.values())), strict=True))
+    gaps = differences(
+        metrics[primary], y, predictions, best, params.bootstrap, params.confidence, seed
+    )
+    behind = {name for name, gap in gaps.items() if _behind(gap, greater)}
     models = [
         {
             "name": name,
@@ -56,7 +62,10 @@ def leaderboard(
             "metrics": values[name],
             "resamples": _summary(resamples.get(name)),
             "p_adjusted_vs_best": adjusted.get(name),
-            "tied_with_best": _tied(name, best, adjusted, resamples, 1 - params.confidence),
+            "judged_vs_best": gaps.get(name),
+            "behind_on_judged": name in behind,
+            "tied_with_best": name not in behind
+            and _tied(name, best, adjusted, resamples, 1 - params.confidence),
         }
         for rank, name in enumerate(order, 1)
     ]
@@ -160,6 +169,14 @@ def _tied(
     return name in resamples and best in resamples  # too few in common to show a difference
 
 
+def _behind(gap: dict[str, float | None], greater: bool) -> bool:
+    """Return whether the interval of a model's metric minus the best's is wholly on the bad side."""
+    low, high = gap["low"], gap["high"]
+    if low is None or high is None:
+        return False
+    return high < 0 if greater else low > 0
+
+
 def _summary(scores: Scores | None) -> dict[str, Any]:
     found = {}
     for metric, values in (scores or {"scores": {}})["scores"].items():
@@ -185,7 +202,8 @@ def _method(meta: Meta, resamples: dict[str, Scores], params: Params, draws: dic
         f"order and ties: {resampled} resamples of the training part (split {meta.split['name']}), "
         "corrected resampled t-test (Nadeau & Bengio 2003) against the best, Holm's correction, "
         f"level {1 - params.confidence:.3g}; a model "
-        "with fewer resamples is compared on the common ones. Intervals: "
+        "with fewer resamples is compared on the common ones; one that the rows of "
+        f"{meta.judged} show behind the best is not tied (paired bootstrap, Bonferroni). Intervals: "
         f"{params.confidence:.0%}, BCa bootstrap of the rows of {meta.judged}, {params.bootstrap} "
         f"draws{few}, rows taken as independent."
     )

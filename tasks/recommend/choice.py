@@ -1,6 +1,7 @@
 """The choice: of the candidates that meet every limit, the one the goal asks for; with reasons."""
 
 import math
+from collections import Counter
 from typing import Any
 
 from tasks.recommend import constraints
@@ -8,6 +9,7 @@ from tasks.recommend.candidates import Candidate, gather, with_front
 from tasks.recommend.params import Params
 from tasks.recommend.words import kib, metric, ms, names, percent
 
+BASELINE = "baseline"
 DROP_UNIT = 0.01  # without a max_drop, what counts as much as a doubling of size or latency
 
 
@@ -87,8 +89,8 @@ def why(
     """Return the reasons for the choice, a sentence each, with their numbers."""
     primary, judged = board["primary"], board["judged"]
     words = [
-        f"{len(fitting)} of {len(found)} measured candidates meet every limit; by the goal "
-        f"{params.goal!r}, {chosen.variant} through {chosen.engine} comes first."
+        f"{len(fitting)} of {len(found)} measured candidates meet every limit{_missed(found)}. By "
+        f"the goal {params.goal!r}, {chosen.variant} through {chosen.engine} comes first."
     ]
     group = [name for name in board.get("group", []) if name != chosen.model]
     standing = f"It reaches {primary} {metric(chosen.metric)} on {judged}"
@@ -103,6 +105,11 @@ def why(
     else:
         limit = "no max_drop is set" if params.max_drop is None else "its drop is within max_drop"
         words.append(f"{standing}. Its model {chosen.model} is behind the best, but {limit}.")
+    if BASELINE in board.get("group", []):
+        words.append(
+            f"No model is shown to be better than {BASELINE}, which gives every row the same "
+            "answer: the columns tell too little of the target, or the rows are too few."
+        )
     if chosen.variant != f"{chosen.reference}/fp32":
         words.append(_drop_in_words(chosen, primary))
     size = f"{kib(chosen.size_kib)} on disk"
@@ -119,6 +126,14 @@ def why(
     words.append(f"{size}; {speed}.")
     words += [f"Note: {e['name']}: {e['note']}." for e in chosen.constraints if e["note"]]
     return words
+
+
+def _missed(found: list[Candidate]) -> str:
+    """Return how many candidates miss each limit, as the rest of a sentence."""
+    missed = Counter(e["name"] for c in found for e in c.constraints if not e["ok"])
+    if not missed:
+        return ""
+    return f" ({', '.join(f'{count} miss {name}' for name, count in missed.most_common())})"
 
 
 def _drop_in_words(c: Candidate, primary: str) -> str:

@@ -14,8 +14,8 @@ def kib(value: float) -> str:
 
 
 def metric(value: float) -> str:
-    """Return a metric's value, four significant digits."""
-    return f"{value:.4g}"
+    """Return a metric's value, four significant digits; large ones whole: `46,603`."""
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def percent(value: float) -> str:

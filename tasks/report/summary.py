@@ -28,7 +28,7 @@ def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> lis
             side = "left" if heading in ("model", "") else "right"
             table.add_column(heading, justify=side, style=None, header_style="dim")
         for row in rows(report):
-            table.add_row(*map(Text, row), style="bold" if row[-1] else "")
+            table.add_row(*map(Text, row), style="bold" if "tied" in row[-1] else "")
         parts += [table, Text()]
     headline, *reasons = recommendation(report)
     fits = bool(report["recommendation"].get("chosen"))
@@ -94,10 +94,20 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
                 span,
                 spread,
                 p_value(model.get("p_adjusted_vs_best")),
-                "tied with the best" if model["tied_with_best"] and len(board["group"]) > 1 else "",
+                standing(model, board),
             ]
         )
     return found
+
+
+def standing(model: dict[str, Any], board: dict[str, Any]) -> str:
+    """Return how a model stands to the best; `behind on test` where only the judged rows show it."""
+    if model["tied_with_best"]:
+        return "tied with the best" if len(board["group"]) > 1 else ""
+    p = model.get("p_adjusted_vs_best")
+    shown = p is None or p <= 1 - board.get("confidence", 0.95)
+    behind = model.get("behind_on_judged")
+    return f"behind on {board['judged']}" if behind and not shown else ""
 
 
 def recommendation(report: dict[str, Any]) -> list[str]:

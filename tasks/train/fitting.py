@@ -26,8 +26,8 @@ def fit_model(
 ) -> None:
     """Write model files, predictions.parquet, curves.json, importances.json and fit.json.
 
-    `note` says why the device is not the one that the machine has. Fitted on the part `train` without its `stop` rows; early stopping on those; predictions of the
-    judged part, which the fit never sees.
+    Fitted on the part `train` without its `stop` rows; early stopping on those; predictions of the
+    judged part, which the fit never sees. `note` says why the device is not the machine's.
     """
     plugin = Plugin(kind="model", name=name, params=params)
     module, typed = plugin.module, plugin.typed

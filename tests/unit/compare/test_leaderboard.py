@@ -61,6 +61,36 @@ def test_order_and_ties():
     json.dumps(found, allow_nan=False)
 
 
+def test_a_model_that_the_judged_rows_show_behind_is_not_tied():
+    """Its resamples say nothing: as for a constant in windows of time that hold one class."""
+    predictions = {"good": Y + 0.3 * NOISE, "as_good": Y - 0.3 * NOISE, "constant": 0 * Y}
+    means = {"good": 0.4, "as_good": 0.5, "constant": 0.5}
+    wide = {name: scores(mean, 0.4, seed=i) for i, (name, mean) in enumerate(means.items())}
+    found = leaderboard(META, Y, predictions, wide, Params(bootstrap=500), 0)
+    assert found["group"] == ["good", "as_good"]
+    constant = next(m for m in found["models"] if m["name"] == "constant")
+    assert constant["p_adjusted_vs_best"] > 0.05
+    assert constant["behind_on_judged"]
+    gap = constant["judged_vs_best"]
+    assert 0 < gap["low"] < gap["value"] < gap["high"]
+    assert "val show behind" in found["method"]
+
+
+@pytest.mark.parametrize("metric", ["rmse", "r2"])
+def test_a_difference_on_the_judged_rows_is_paired(metric):
+    """Two models with the same error of every row differ by nothing, however wide each is."""
+    from tasks.compare.bootstrap import differences
+    from tasks.core.scoring import metrics
+
+    module = metrics("regression")[metric]
+    predictions = {"a": Y + 0.5, "b": Y - 0.5, "c": Y + 0.6}
+    found = differences(module, Y, predictions, "a", 300, 0.95, 0)
+    assert set(found) == {"b", "c"}
+    assert found["b"]["low"] == pytest.approx(0, abs=1e-6)
+    assert found["b"]["high"] == pytest.approx(0, abs=1e-6)
+    assert (found["c"]["low"] > 0) is (metric == "rmse")
+
+
 def test_fewer_resamples_are_paired_on_the_common_ones():
     """Model b's first five are better than a's, its other five do not exist."""
     a, b = scores(0.5, 0.001, seed=1), scores(0.4, 0.001, count=5, seed=2)

@@ -12,7 +12,9 @@ def test_reports_within_a_part_are_scaled_and_named():
             with progress.within(index / 2, (index + 1) / 2, f"{index + 1} of 2"):
                 progress.report(0.5, "round 50")
                 progress.report(1.0)
-    assert heard == [(0.25, "1 of 2, round 50"), (0.5, "1 of 2")] + [
+    assert heard == [
+        (0.25, "1 of 2, round 50"),
+        (0.5, "1 of 2"),
         (0.75, "2 of 2, round 50"),
         (1.0, "2 of 2"),
     ]
