@@ -170,7 +170,7 @@ def _tied(
 
 
 def _behind(gap: dict[str, float | None], greater: bool) -> bool:
-    """Return whether the interval of a model's metric minus the best's is wholly on the bad side."""
+    """Return whether a model's metric minus the best's lies on the bad side with all its interval."""
     low, high = gap["low"], gap["high"]
     if low is None or high is None:
         return False
@@ -203,7 +203,8 @@ def _method(meta: Meta, resamples: dict[str, Scores], params: Params, draws: dic
         "corrected resampled t-test (Nadeau & Bengio 2003) against the best, Holm's correction, "
         f"level {1 - params.confidence:.3g}; a model "
         "with fewer resamples is compared on the common ones; one that the rows of "
-        f"{meta.judged} show behind the best is not tied (paired bootstrap, Bonferroni). Intervals: "
+        f"{meta.judged} show behind the best is not tied (paired bootstrap, Bonferroni). "
+        "Intervals: "
         f"{params.confidence:.0%}, BCa bootstrap of the rows of {meta.judged}, {params.bootstrap} "
         f"draws{few}, rows taken as independent."
     )

@@ -101,7 +101,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
 
 
 def standing(model: dict[str, Any], board: dict[str, Any]) -> str:
-    """Return how a model stands to the best; `behind on test` where only the judged rows show it."""
+    """Return how a model stands: `behind on test` where only the judged rows show it."""
     if model["tied_with_best"]:
         return "tied with the best" if len(board["group"]) > 1 else ""
     p = model.get("p_adjusted_vs_best")
