@@ -165,11 +165,22 @@ def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
         with progress.to(lambda share, text: send("progress", (share, text))):
             value = function(*args)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        send("result", pickle.dumps((value, peak)))
-    except BaseException as error:
-        send("error", pickle.dumps(_portable(error)))
+        answer = "result", pickle.dumps((value, peak))
+    except BaseException as error:  # whatever it is, the parent raises it
+        answer = "error", pickle.dumps(_portable(error))
+    _save_coverage()
+    send(*answer)
     sender.close()
     os._exit(0)  # no atexit work of libraries that were only borrowed
+
+
+def _save_coverage() -> None:
+    """Write what a coverage run has measured here; the parent ends this process once it answers."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage else None
+    if measuring:
+        measuring.stop()
+        measuring.save()
 
 
 def _let_server_go() -> None:
