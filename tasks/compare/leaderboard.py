@@ -170,7 +170,7 @@ def _tied(
 
 
 def _behind(gap: dict[str, float | None], greater: bool) -> bool:
-    """Return whether a model's metric minus the best's lies on the bad side with all its interval."""
+    """Return whether all of a model's interval lies on the bad side of the best."""
     low, high = gap["low"], gap["high"]
     if low is None or high is None:
         return False
