@@ -1,6 +1,7 @@
 """What a workload's earlier runs made: what a report compares itself with.
 
-A run is known by what it recommends and what it registered. What it was compared with when it was
+A run is known by what it recommends and what it registered; the champion is the version that the
+registry says it is. What it was compared with when it was
 new stays its comparison, so that running it again, or going back to it, changes nothing.
 """
 
@@ -12,12 +13,16 @@ from typing import Any, NamedTuple
 from tasks.core import locks, store
 from tasks.core.artifacts import Artifact
 from tasks.core.home import project, subfolder
+from tasks.register import store as registry
 
 
 class Before(NamedTuple):
-    """A run's identity, and the reports (or None) of the run before it and of the champion."""
+    """A run's identity, what it registered (name and version, or None), and the reports (or None)
+    of the run before it and of the champion.
+    """
 
     identity: str
+    registered: list | None
     previous: Artifact | None
     champion: Artifact | None
 
@@ -26,14 +31,15 @@ def before(name: str, choice: Artifact, version: Artifact) -> Before:
     """Return what a run is compared with: the run before it, and the champion's, while stored."""
     identity = f"{choice.digest}-{version.digest}"
     runs = _read(name)
+    content = json.loads(version.file("version.json").read_text())
+    registered = [content["name"], content["version"]] if content["name"] else None
     known = next((run for run in runs if run["identity"] == identity), None)
     if known is None:
-        champion = next((run for run in runs if run["champion_since"]), None)
         known = {
             "previous": runs[-1]["report"] if runs else None,
-            "champion": champion["report"] if champion else None,
+            "champion": _champions_report(name, runs, registered),
         }
-    return Before(identity, _stored(known["previous"]), _stored(known["champion"]))
+    return Before(identity, registered, _stored(known["previous"]), _stored(known["champion"]))
 
 
 def remember(name: str, now: Before, report: Artifact) -> None:
@@ -46,7 +52,7 @@ def remember(name: str, now: Before, report: Artifact) -> None:
                 "identity": now.identity,
                 "previous": now.previous.digest if now.previous else None,
                 "champion": now.champion.digest if now.champion else None,
-                "champion_since": not runs,  # the first version of a workload is its champion
+                "registered": now.registered,
             }
         entry["report"] = report.digest
         runs = [run for run in runs if run["identity"] != now.identity] + [entry]
@@ -65,6 +71,18 @@ def git_commit() -> str | None:
         return commit + ("-dirty" if _git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _champions_report(workload: str, runs: list[dict[str, Any]], own: list | None) -> str | None:
+    """Return the digest of the champion's report; None where it is this very version, or none."""
+    known = [run for run in runs if run.get("registered")]
+    if not known:
+        return None
+    name = known[-1]["registered"][0]
+    champion = [name, registry.champion(name, workload)]
+    if champion == own:
+        return None
+    return next((r["report"] for r in reversed(known) if r["registered"] == champion), None)
 
 
 def _git(*arguments: str) -> str:

@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows import origin, versioning, view
+from flows import announce, origin, versioning, view
 from flows.benchmark import benchmark
 from flows.compress import compress
 from flows.prepare import prepare
@@ -36,15 +36,21 @@ def pipeline(
     state = versioning.State(name)
     device = devices.resolve(workload.device)
 
+    move = announce.progress(name)
     made = prepare(name, workload, device, until)
+    move(0.1)
     if not ends(until, "features"):
         made |= train(name, workload, device, made, until)
+        move(0.5)
     if not ends(until, "compare"):
         made |= compress(name, workload, device, made)
+        move(0.7)
     if not ends(until, "compress"):
         made |= benchmark(name, workload, device, made, until, measure_again)
+        move(0.9)
     if not ends(until, "recommend"):
         made |= release(name, workload, device, made, until)
+    move(1.0)
 
     if workload == tracked:
         show(name, workload, made, state, until)

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows import history
+from flows import announce, history
 from flows.workload import Step, Workload, ends
 from tasks.core.artifacts import Made, named, under
 from tasks.core.crashes import mark
@@ -42,4 +42,6 @@ def release(name: str, workload: Workload, device: str, made: Made, until: Step 
         [*made.values(), version], name, workload.report, before.previous, before.champion
     )
     history.remember(name, before, made_report)
-    return done | named(made_report)
+    done |= named(made_report)
+    announce.results(name, made | done)
+    return done

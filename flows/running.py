@@ -93,6 +93,7 @@ def reproduce(targets: list[str]) -> int:
     from tasks.core import server
 
     server.connect()
+    versioning.write_environment()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *targets],

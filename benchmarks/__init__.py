@@ -1,0 +1,1 @@
+"""Scripts that measure; each prints one table and writes one JSON into benchmarks/results."""

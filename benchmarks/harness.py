@@ -1,0 +1,123 @@
+"""What the scripts share: a project in a temporary folder, timed commands, the results."""
+
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+POLL_S = 0.1
+
+
+class Timed(NamedTuple):
+    """How a command went: exit code, seconds, and the most memory of its processes at once."""
+
+    code: int
+    wall_s: float
+    peak_mib: float
+    output: str
+
+
+@contextmanager
+def project() -> Iterator[dict[str, str]]:
+    """Give the environment of a fresh project folder with a Temper home of its own."""
+    with tempfile.TemporaryDirectory(prefix="temper-benchmark-") as folder:
+        root = Path(folder) / "project"
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout
+        for name in filter(None, listed.split("\0")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, root / name)
+        for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
+            identity = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost")
+            subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
+        environment = {**os.environ, "PYTHONPATH": str(root), "TEMPER_PROJECT": str(root)}
+        environment["TEMPER_HOME"] = str(root / ".temper")
+        environment.pop("PREFECT_API_URL", None)
+        yield environment
+
+
+def temper(environment: dict[str, str], *arguments: str) -> Timed:
+    """Run a `temper` command in a project, as a process of its own."""
+    return timed([sys.executable, "-m", "flows.cli", *arguments], environment)
+
+
+def timed(command: list[str], environment: dict[str, str]) -> Timed:
+    """Run a command; measure its wall time and the memory of all its processes (PSS)."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=environment["TEMPER_PROJECT"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peak = [0.0]
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak, stop))
+    watcher.start()
+    output, _ = process.communicate()
+    wall = time.perf_counter() - start
+    stop.set()
+    watcher.join()
+    return Timed(process.returncode, wall, peak[0], output)
+
+
+def median(values: list[float]) -> float:
+    """Return the median, rounded to milliseconds."""
+    return round(statistics.median(values), 3)
+
+
+def write(name: str, content: dict[str, Any]) -> None:
+    """Write a script's result, with the machine it was measured on."""
+    RESULTS.mkdir(exist_ok=True)
+    machine = {
+        "cores": os.cpu_count(),
+        "load_average": [round(value, 2) for value in os.getloadavg()],
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        "versions": {n: metadata.version(n) for n in ("prefect", "dvc", "polars", "onnxruntime")},
+    }
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"machine": machine} | content, indent=1) + "\n")
+    print(f"-> {path.relative_to(ROOT)}")
+
+
+def table(rows: list[tuple[str, Any, str]]) -> None:
+    """Print rows of (what, figure, bar)."""
+    print(f"{'what':58} {'figure':>18}   bar")
+    for what, figure, bar in rows:
+        print(f"{what:58} {figure!s:>18}   {bar}")
+
+
+def _watch(pid: int, peak: list[float], stop: threading.Event) -> None:
+    """Note the largest sum of PSS over a process and its descendants (the server is none)."""
+    while not stop.wait(POLL_S):
+        try:
+            root = psutil.Process(pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.Error:
+            return
+        total = 0.0
+        for process in family:
+            try:
+                total += process.memory_full_info().pss / 2**20
+            except psutil.Error:  # it ended meanwhile
+                continue
+        peak[0] = max(peak[0], total)

@@ -1,0 +1,56 @@
+"""What Prefect's UI shows of a run beside its tasks: progress, leaderboard, choice, report."""
+
+import json
+from collections.abc import Callable
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from tasks.core.artifacts import Made
+
+
+def progress(name: str) -> Callable[[float], None]:
+    """Make a progress artifact for the flow run at hand, and return what moves it (0 to 1)."""
+    artifact = create_progress_artifact(0.0, key=_key(name, "progress"), description=name)
+
+    def move(share: float) -> None:
+        update_progress_artifact(artifact, 100 * share)
+
+    return move
+
+
+def results(name: str, made: Made) -> None:
+    """Show the leaderboard, the recommendation and the report at the flow run at hand."""
+    board = json.loads(made["compare/leaderboard"].file("leaderboard.json").read_text())
+    choice = json.loads(made["recommend/choice"].file("recommendation.json").read_text())
+    rows = [
+        {"model": model["name"], "tied with the best": "yes" if model["tied_with_best"] else ""}
+        | {metric: _interval(found) for metric, found in model["metrics"].items()}
+        for model in board["models"]
+    ]
+    judged = f"judged on {board['judged']} ({board['rows_judged']} rows), with intervals"
+    create_table_artifact(rows, key=_key(name, "leaderboard"), description=judged)
+    chosen = choice["chosen"]
+    head = f"**{chosen['variant']}** through {chosen['engine']}" if chosen else "**Nothing fits.**"
+    words = "\n".join(f"- {reason}" for reason in choice["why"])
+    create_markdown_artifact(f"{head}\n\n{words}", key=_key(name, "recommendation"))
+    report = made["report"].file("report.html").as_uri()
+    create_link_artifact(report, link_text=f"report of {name}", key=_key(name, "report"))
+
+
+def _key(name: str, what: str) -> str:
+    """Return a key as Prefect takes it: lower case letters, digits and dashes."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in f"{name}-{what}".lower())
+
+
+def _interval(found: dict[str, float | None]) -> str:
+    if found["value"] is None:
+        return "undefined"
+    low, high = found.get("low"), found.get("high")
+    value = f"{found['value']:.4g}"
+    return value if low is None or high is None else f"{value} [{low:.4g}, {high:.4g}]"
