@@ -24,6 +24,7 @@ from tasks.core.home import home, project, subfolder
 START_LIMIT_S = 90.0
 LOG_LINES = 15
 _client_locks: list[int] = []  # held until the process ends
+_servers: list[subprocess.Popen] = []  # an object that goes before its process warns of it
 
 
 def environment() -> dict[str, str]:
@@ -43,6 +44,7 @@ def environment() -> dict[str, str]:
         # failures are told once, in our words
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_CLI_COLORS": "false",
+        "PREFECT_CLIENT_MAX_RETRIES": "10",  # a busy machine: SQLite is locked, the answer is 503
     }
 
 
@@ -135,6 +137,7 @@ def _start() -> str:
             cwd=home(),
             start_new_session=True,
         )
+    _servers.append(process)
     _address_file().write_text(json.dumps({"url": url, "pid": process.pid}))
     listening.close()
     locks.release(alive)
