@@ -38,8 +38,10 @@ def release(name: str, workload: Workload, device: str, made: Made, until: Step 
     if ends(until, "register"):
         return done
     before = history.before(name, made["recommend/choice"], version)
+    # the same, and in the same order, in a stage of DVC: it has no raw data, it reads the view
+    sources = [made[artifact] for artifact in sorted(made) if artifact != "raw"]
     made_report = report(
-        [*made.values(), version], name, workload.report, before.previous, before.champion
+        [*sources, version], name, workload.report, before.previous, before.champion
     )
     history.remember(name, before, made_report)
     done |= named(made_report)
