@@ -174,8 +174,8 @@ def test_the_graph_gives_the_same_on_every_row_and_for_any_number_of_rows(fitted
 def test_importances_are_shares_of_the_features(fitted, name, task):
     data, model = fitted[name, task]
     shares = plugins.plugin("model", name).importances(model)
-    if shares is None:
-        assert name == "baseline"
+    if shares is None:  # a kind of model may have none
+        assert name not in QUICK
         return
     assert shares.shape == (data.X.shape[1],)
     assert (shares >= 0).all()
