@@ -27,15 +27,20 @@ def do(run, choice="choice", facts=FACTS, workload="digits", **labels):
     return artifact, json.loads(artifact.file("version.json").read_text())
 
 
+def here(function, *args, **_):
+    """Do a child's work in this process: each child would import MLflow anew."""
+    return child.Outcome(function(*args), 0.0, 0.0)
+
+
 @pytest.fixture(scope="session")
 def first(run):
-    return do(run, git_commit="0f1e2d")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "run", here)
+        return do(run, git_commit="0f1e2d")
 
 
 @pytest.fixture(autouse=True)
-def in_this_process(first, monkeypatch):
-    """Do the work here: a child, as `first` has it, imports MLflow anew each time."""
-    here = lambda function, *args, **_: child.Outcome(function(*args), 0.0, 0.0)  # noqa: E731
+def in_this_process(monkeypatch):
     monkeypatch.setattr(child, "run", here)
 
 
