@@ -24,7 +24,6 @@ from tasks.core.home import home, project, subfolder
 START_LIMIT_S = 90.0
 LOG_LINES = 15
 _client_locks: list[int] = []  # held until the process ends
-_servers: list[subprocess.Popen] = []  # an object that goes before its process warns of it
 
 
 def environment() -> dict[str, str]:
@@ -137,7 +136,7 @@ def _start() -> str:
             cwd=home(),
             start_new_session=True,
         )
-    _servers.append(process)
+    process.returncode = 0  # left to itself, and ends by its locks: nobody waits for it
     _address_file().write_text(json.dumps({"url": url, "pid": process.pid}))
     listening.close()
     locks.release(alive)

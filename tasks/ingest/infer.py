@@ -11,6 +11,7 @@ from tasks.core.plugins import names as plugin_names
 from tasks.core.plugins import unknown
 from tasks.core.schema import ROW, Column, Columns, Table, Task, Type, by_role
 from tasks.ingest.conversion import typed
+from tasks.ingest.leaks import telling
 from tasks.ingest.options import ReadOptions
 from tasks.ingest.proposal import Proposal
 from tasks.ingest.reading import Reading, read_table, unknown_column
@@ -20,8 +21,11 @@ from tasks.ingest.section import check_name, section, write_section
 __all__ = ["Proposal", "check_name", "propose", "section", "write_section"]
 
 TARGET_NAMES = ("target", "label", "class", "y", "outcome", "response")
+MIN_ROWS = 20  # as validate.limits.min_rows
 MOST_CLASSES = 20
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0)
+MOST_UNPARSED = 0.01  # of a feature's values: half of what validate.max_bad_share allows of rows
+FEW_UNPARSED = 20  # so many a user can correct
 LISTED_LEVELS = 12  # so few levels are listed as the only ones allowed
 SMALL, LARGE = 1_000, 200_000  # rows
 AMOUNTS = re.compile(
@@ -53,12 +57,22 @@ def propose(path: Path, target: str | None, name: str, task: str | None = None) 
     if task is not None:
         guessed, why_task = cast(Task, task), "given"
     columns, guesses, why_columns = _roles(first, target, options)
-    bare = Table(task=guessed, target=target, columns=columns)
-    sure = read_table(path, bare, options)
+    sure = read_table(path, Table(task=guessed, target=target, columns=columns), options)
+    if spoilt := _spoilt(sure):
+        columns |= {column: Column(type="text", role="ignore") for column in spoilt}
+        why_columns |= spoilt
+        sure = read_table(path, Table(task=guessed, target=target, columns=columns), options)
+    if len(first.frame) < MIN_ROWS:
+        raise DataError(
+            f"{path.name}: {len(first.frame)} rows, expected {MIN_ROWS} or more: fewer cannot be "
+            "split, fitted and judged"
+        )
     checked = {
-        column: _checked(sure, column, why_columns) if column in guesses else sure.columns[column]
-        for column in columns
+        column: _checked(sure, column, why_columns) if column in guesses else given
+        for column, given in (columns | sure.columns).items()
     }
+    doubts = _doubts(sure, target, guessed)
+    why_columns |= {column: f"{why_columns[column]}; {doubt}" for column, doubt in doubts.items()}
     table = Table(task=guessed, target=target, columns=checked)
     split, why_split = _split(table, guesses, sure)
     models, why_models = _models(len(sure.frame), checked)
@@ -71,6 +85,7 @@ def propose(path: Path, target: str | None, name: str, task: str | None = None) 
         models=models,
         why={"task": why_task, "target": why_target, "split": why_split, "models": why_models},
         why_columns=why_columns,
+        doubts=doubts,
         notes=_said(sure, first),
     )
 
@@ -130,6 +145,9 @@ def _roles(
     if why:
         guesses = roles(frame, types, target)
     columns: Columns = {}
+    for name in first.source["format"].get("left_out", []):
+        columns[name] = Column(role="ignore")
+        why[name] = "of a kind that has no use as a column"
     for name, kind in types.items():
         if name == target:
             columns[name] = Column(role="target")
@@ -139,6 +157,34 @@ def _roles(
         reason = guess.reason + (f"; {guess.suggestion}" if guess.suggestion else "")
         why[name] = "; ".join(filter(None, (why.get(name), reason)))
     return columns, guesses, why
+
+
+def _spoilt(sure: Reading) -> dict[str, str]:
+    """Return columns in which many values are not of the type, with words; no feature like this.
+
+    Else each of these rows would be quarantined for it.
+    """
+    found = {}
+    for (name,), cells in sure.unparsed.group_by("column", maintain_order=True):
+        column = sure.columns.get(str(name))
+        many = len(cells) > max(FEW_UNPARSED, MOST_UNPARSED * len(sure.frame))
+        if many and column and column.role == "feature":
+            row, value = cells[ROW][0], cells["value"][0]
+            found[str(name)] = (
+                f"{len(cells)} values are not {column.type}, such as {value!r} (row {row}): "
+                f"correct them, then make it {{type: {column.type}}}"
+            )
+    return found
+
+
+def _doubts(sure: Reading, target: str, task: Task) -> dict[str, str]:
+    """Return the features that alone tell the target, with words: they may be leaks."""
+    features = {n: c.type or "text" for n, c in sure.columns.items() if c.role == "feature"}
+    return {
+        name: f"alone it tells {share:.1%} of the target: would you know it when you predict? "
+        "If not: role: ignore"
+        for name, share in telling(sure.frame, features, target, task).items()
+    }
 
 
 def _checked(sure: Reading, name: str, why: dict[str, str]) -> Column:
@@ -197,6 +243,12 @@ def _split(table: Table, guesses: dict[str, RoleGuess], sure: Reading) -> tuple[
         return "at_random", (
             f"no time, no groups; {' and '.join(places[:2])} are places: spatial_blocks judges on "
             "places not seen"
+        )
+    dates = [name for name in columns if name.lower() in ("year", "month", "day", "hour")]
+    if len(dates) >= 2:
+        return "at_random", (
+            f"no column of times; {', '.join(dates)} may be parts of one: a column of dates would "
+            "let the split follow time"
         )
     return "at_random", "no column of times, groups or parts"
 

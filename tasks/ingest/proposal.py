@@ -9,7 +9,7 @@ class Proposal(NamedTuple):
     """A workload's section before it is text.
 
     `why`: reasons by what they are about: `task`, `target`, `split`, `models`; `why_columns`: by
-    column; `notes`: what the reader took for what.
+    column; `doubts`: features that may be leaks, by column; `notes`: what the reader took for what.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Proposal(NamedTuple):
     why: dict[str, str]
     why_columns: dict[str, str]
     notes: list[str]
+    doubts: dict[str, str]
 
     @property
     def columns(self) -> Columns:
@@ -42,6 +43,7 @@ class Proposal(NamedTuple):
         lines.append(
             f"{len(features)} features: {', '.join(features[:12])}" + " …" * (len(features) > 12)
         )
+        lines += [f"{column}: look at it: {doubt}" for column, doubt in self.doubts.items()]
         lines.append(f"split {self.split}: {self.why['split']}")
         lines.append(f"models {', '.join(self.models)}: {self.why['models']}")
         return lines + [f"reading: {note}" for note in self.notes]

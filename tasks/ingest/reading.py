@@ -199,6 +199,7 @@ def _settle(
         elif is_target or (spec is not None and spec.role != "ignore"):
             problems.append(f"column {column!r} {result}; leave it out or give it role: ignore")
         else:
+            raw.format.setdefault("left_out", []).append(column)
             notes.append(f"{column}: {result}: left out")
     if problems:
         raise DataError("\n".join(f"{name}: {problem}" for problem in problems))

@@ -15,7 +15,7 @@ ID_NAME = re.compile(  # of the name in small letters
     r"|^(obj|spec|specobj|user|customer|client|patient|order|item|product|session|account|store"
     r"|person|employee|student|member|plate|fiber|manga|passenger|house|record|sample|case)_?id$"
 )
-CAMEL_ID = re.compile(r"[a-z](ID|Id|Nr|No)$")
+CAMEL_ID = re.compile(r"[a-z](ID|Id|No)$|[A-Za-z]Nr$|[A-Z]nr$")
 MIN_UNIQUE = 20  # distinct values from which on all-different means something
 
 

@@ -33,6 +33,7 @@ def proposal(**columns: Column) -> Proposal:
         why={"task": "numbers", "target": "given", "split": "nothing else", "models": "few"},
         why_columns={name: f"because #{name}\u2028" for name in columns},
         notes=[],
+        doubts={},
     )
 
 
