@@ -33,6 +33,17 @@ def acquire(path: Path, *, shared: bool = False, timeout_s: float | None = None)
         os.close(descriptor)  # the file was removed by its last holder: take the new one
 
 
+def folder(path: Path) -> int | None:
+    """Return the descriptor of an existing folder, locked alone; None where another holds it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def release(descriptor: int, remove: Path | None = None) -> None:
     """Let a lock go; `remove` also removes its file (only of locks that are held alone)."""
     if remove is not None:

@@ -72,11 +72,13 @@ def _stop_when_alone(server: Any) -> None:
 def _reap(server: Any) -> None:
     while not server.started:
         time.sleep(0.1)
+    from tasks.core import store
     from tasks.core.crashes import reap
 
     while not server.should_exit:
         with contextlib.suppress(Exception):  # the next round tries again; nothing is lost by it
             reap()
+            store.sweep()
         time.sleep(REAP_EVERY_S)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tasks.core import locks
 from tasks.core.artifacts import Artifact, file_digest, folder_digest
 from tasks.core.errors import StoreError
 from tasks.core.home import subfolder
@@ -27,11 +28,25 @@ def writing() -> Iterator[Path]:
     """Give an empty temporary folder on the store's disk; it is gone afterwards unless it was
     `put`.
     """
-    folder = Path(tempfile.mkdtemp(dir=subfolder("tmp"), prefix=f"{os.getpid()}-"))
+    folder, descriptor = _temporary()
     try:
         yield folder
     finally:
         _remove(folder)
+        locks.release(descriptor)
+
+
+def sweep() -> int:
+    """Remove the temporary folders of processes that died; return how many there were."""
+    count = 0
+    for folder in subfolder("tmp").iterdir():
+        with suppress(OSError):  # it went away by itself
+            descriptor = locks.folder(folder)
+            if descriptor is not None:
+                _remove(folder)
+                locks.release(descriptor)
+                count += 1
+    return count
 
 
 def put(name: str, folder: Path) -> Artifact:
@@ -111,6 +126,16 @@ def same_file(source: Path, target: Path) -> bool:
         and source.stat().st_size == target.stat().st_size
         and file_digest(source) == file_digest(target)
     )
+
+
+def _temporary() -> tuple[Path, int]:
+    """Return a new folder, and the lock on it that says that its process lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=subfolder("tmp"), prefix=f"{os.getpid()}-"))
+        with suppress(OSError):  # swept before it was locked
+            descriptor = locks.folder(folder)
+            if descriptor is not None and folder.exists():
+                return folder, descriptor
 
 
 def _memo(digest: str) -> Path:

@@ -1,6 +1,8 @@
 """The store keeps contents by digest and never gives a damaged one."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +90,15 @@ def test_a_failed_write_leaves_nothing(temper_home):
 def test_missing_file_of_an_artifact():
     with pytest.raises(StoreError, match="no file 'b'"):
         _put("x").file("b")
+
+
+def test_sweeping_removes_what_dead_processes_left_and_nothing_else(temper_home):
+    script = (
+        "import os; from tasks.core import store; w = store.writing(); w.__enter__(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert len(list((temper_home / "tmp").iterdir())) == 1
+    with store.writing() as folder:
+        assert store.sweep() == 1
+        assert folder.exists()
+    assert list((temper_home / "tmp").iterdir()) == []
