@@ -1,0 +1,109 @@
+"""Killing a run at any time leaves no process and no lock, and the next run goes on."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from tests.pipeline.conftest import Project, counts, until
+
+MEASURED = (
+    "benchmark",
+    "recommend",
+    "register",
+    "report",
+    "telemetry",
+)  # hold times, or follow them
+
+
+def records(project: Project) -> set[str]:
+    """Return the names of the tasks with a record."""
+    folder = project.home / "records"
+    return {p.name.rsplit("-", 1)[0] for p in folder.glob("*")} if folder.exists() else set()
+
+
+def killed(project: Project, condition: Callable[[], bool], group: bool) -> None:
+    """Start a run, and kill it (its group, or its main process alone) once a condition holds."""
+    process = project.start("run", "micro")
+    try:
+        assert until(lambda: condition() or process.poll() is not None, 120, 0.02)
+        assert process.poll() is None, process.communicate()[0]
+    finally:
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def open_runs(project: Project) -> list[str]:
+    """Return the states of flow and task runs that have not ended."""
+    query = "SELECT state_name FROM {} WHERE state_type IN ('RUNNING', 'PENDING')"
+    with closing(sqlite3.connect(project.home / "prefect.db", timeout=20)) as database:
+        return [
+            row[0]
+            for table in ("flow_run", "task_run")
+            for row in database.execute(query.format(table))
+        ]
+
+
+def states(project: Project, name: str) -> list[str]:
+    """Return how the flow runs of a name ended, oldest first."""
+    query = "SELECT state_name FROM flow_run WHERE name = ? ORDER BY created"
+    with closing(sqlite3.connect(project.home / "prefect.db", timeout=20)) as database:
+        return [row[0] for row in database.execute(query, (name,))]
+
+
+def test_killed_at_four_moments_the_next_run_goes_on(clone: Project, ran: Project):
+    moments = [  # (condition, whole group): in start-up, in the fits, before and in the benchmark
+        (lambda: (clone.home / "server.json").exists(), True),
+        (lambda: "ingest" in records(clone), False),
+        (lambda: "fit" in records(clone), True),
+        (lambda: "compress" in records(clone), False),
+    ]
+    for condition, group in moments:
+        before = records(clone)
+        killed(clone, condition, group)
+        assert until(lambda: not clone.processes(server=False), 15), clone.processes(server=False)
+        assert records(clone) >= before
+    had = records(clone)
+    assert {"fetch", "ingest", "validate", "clean", "features", "fit"} <= had
+
+    done = clone.temper("run", "micro")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran_now, cached = counts(done.stdout)
+    assert cached >= len(had), "finished tasks are not run again"
+    assert ran_now + cached >= 15
+    ours, theirs = clone.manifests(), ran.manifests()
+    assert set(ours) == set(theirs)
+    fixed = [name for name in ours if name.split("/")[0] not in MEASURED]
+    assert len(fixed) >= 12
+    assert {n: ours[n] for n in fixed} == {n: theirs[n] for n in fixed}
+
+    assert until(lambda: not open_runs(clone), 20), open_runs(clone)
+    pipelines = states(clone, "micro")
+    assert pipelines[-1] == "Completed"
+    assert pipelines[:-1].count("Crashed") == len(pipelines) - 1 >= 2
+    assert until(lambda: not clone.processes(), 25), clone.processes()
+    assert clone.held() == []
+    leftovers = list((clone.home / "tmp").glob("*"))
+    assert not leftovers, leftovers
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_without_a_traceback(clone: Project, sign: signal.Signals):
+    process = clone.start("run", "micro", "--until", "train")
+    assert until(lambda: "ingest" in records(clone), 120, 0.02)
+    process.send_signal(sign)
+    try:
+        text, _ = process.communicate(timeout=40)
+    except subprocess.TimeoutExpired:
+        clone.end()
+        raise
+    assert process.returncode not in (0, 2, 3)
+    assert "Traceback" not in text
+    assert until(lambda: not clone.processes(server=False), 10)
