@@ -1,19 +1,9 @@
 """The report in a real browser: drawn, without an error, from a file and without a network."""
 
-import shutil
-import time
-
 import pytest
 
 from tests import samples
-
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER), reason="needs chromium: apt-get install chromium chromium-driver"
-    ),
-]
+from tests.browser.waiting import wait
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +17,6 @@ def address(tmp_path_factory):
         yield made.file("report.html").as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--window-size=1280,1000",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def opened(browser, address):
     browser.get("about:blank")
@@ -57,13 +25,6 @@ def opened(browser, address):
     browser.get(address)
     wait(browser, "return document.documentElement.dataset.ready === '1'")
     return browser
-
-
-def wait(browser, question, limit_s=20):
-    deadline = time.monotonic() + limit_s
-    while not browser.execute_script(question):
-        assert time.monotonic() < deadline, question
-        time.sleep(0.05)
 
 
 def drawn(browser, selector=".chart"):
