@@ -146,8 +146,7 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
     names = list(dict.fromkeys(m["name"] for m in board.get("models", [])))
     labels = sorted({c["variant"].split("/", 1)[1] for c in found}, key=_fp32_first)
     chosen = choice.get("chosen")
-    values = {f"{c['variant']} {c['engine']}": c["metric"] for c in found}
-    near, beyond = near_the_best(values, choice["greater_is_better"])
+    near, _ = near_the_best(_metrics(found), choice["greater_is_better"])
     kept = [c for c in found if f"{c['variant']} {c['engine']}" in near]
     unit, factor = time_unit([c["p50_ms"] for c in kept])
     traces = []
@@ -200,22 +199,11 @@ def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
         "showticklabels": False,
         "title": {"text": ""},
     }
-    if beyond:
-        text = f"not shown, far off: {', '.join(plain(b.split(' ')[0]) for b in beyond)}"
-        layout["annotations"] = [
-            {
-                "xref": "paper",
-                "yref": "paper",
-                "x": 1,
-                "y": 0.01,
-                "xanchor": "right",
-                "yanchor": "bottom",
-                "text": text if len(text) < 90 else f"{len(beyond)} far off are not shown",
-                "showarrow": False,
-                "font": {"color": "@muted", "size": 11},
-            }
-        ]
     return {"data": traces, "layout": layout}
+
+
+def _metrics(found: list[dict[str, Any]]) -> dict[str, float]:
+    return {f"{c['variant']} {c['engine']}": c["metric"] for c in found}
 
 
 def _fp32_first(label: str) -> tuple[bool, str]:
@@ -447,6 +435,10 @@ def described(report: dict[str, Any]) -> dict[str, str]:
         words["pareto-legend"] = (
             f"Shapes: {', '.join(f'{s.removesuffix(UP)} {label}' for s, label in shapes)}."
         )
+        _, beyond = near_the_best(_metrics(choice["candidates"]), choice["greater_is_better"])
+        if beyond:
+            far = dict.fromkeys(name.split(" ")[0] for name in beyond)
+            words["pareto-legend"] += f" Not shown, far off: {', '.join(far)}."
         words["pareto-chart"] = f"Metric over size and latency; on the Pareto front ({share}): " + (
             ", ".join(front)
         )
