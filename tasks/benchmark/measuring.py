@@ -15,7 +15,7 @@ import numpy as np
 from tasks.benchmark import machine, protocol, statistics
 from tasks.benchmark.params import Params
 from tasks.benchmark.subject import FP32, Rows, Session, Subject
-from tasks.core import progress
+from tasks.core import progress, scoring
 from tasks.core.plugins import Plugin, unavailable
 from tasks.core.prepared import Prepared
 
@@ -205,16 +205,13 @@ def _checked(
         np.array(session.run(session.feed(rows.part(slice(at, at + CHECKED_ROWS)))))
         for at in range(0, len(rows.X), CHECKED_ROWS)
     ]
-    task = subject.meta.task
     width = len(subject.meta.classes or [0])
     got = np.concatenate([p.reshape(-1, width) for p in parts]).astype(np.float64)
     if len(got) != len(rows.X) or not np.isfinite(got).all():
         raise RuntimeError(f"expected {len(rows.X)} finite predictions, found {got.shape}")
     expected = native[subject.certificate["model"]].reshape(got.shape)
-    given = got if task == "classification" else got[:, 0]
-    scores = {m.name: float(m.module.score(y, given)) for m in metrics if task == m.module.TASK}
     return {
-        "metrics": {name: v if np.isfinite(v) else None for name, v in scores.items()},
+        "metrics": scoring.scores(subject.meta.task, y, got, metrics),
         "max_abs_difference": float(np.abs(got - expected).max()),
     }
 

@@ -1,12 +1,10 @@
 """Parameters of `benchmark`: engines, batch sizes, and how many samples a figure rests on."""
 
-from typing import Any
+from pydantic import Field, field_validator
 
-from pydantic import Field, ValidationError, field_validator
-
-from tasks.core.plugins import Plugin, PluginParams, names, plugin, unknown
-
-Entry = str | dict[str, dict[str, Any]]  # `open_vino`, or `{open_vino: {precision: bf16}}`
+from tasks.core import entries
+from tasks.core.entries import Entry
+from tasks.core.plugins import Plugin, PluginParams
 
 
 class Params(PluginParams):
@@ -54,8 +52,8 @@ class Params(PluginParams):
     @field_validator("engines")
     @classmethod
     def _known(cls, engines: list[Entry]) -> list[Entry]:
-        problems = [problem for entry in engines for problem in _problems(entry)]
-        found = [_pair(e)[0] for e in engines if isinstance(e, str) or len(e) == 1]
+        problems = [problem for entry in engines for problem in entries.problems("engine", entry)]
+        found = [e if isinstance(e, str) else next(iter(e), None) for e in engines]
         problems += sorted({f"{n}: stands there twice" for n in found if found.count(n) > 1})
         if problems:
             raise ValueError("; ".join(problems))
@@ -70,30 +68,4 @@ class Params(PluginParams):
 
     def plugins(self) -> list[Plugin]:
         """Return the engines as plugins."""
-        return [
-            Plugin(kind="engine", name=name, params=params)
-            for name, params in map(_pair, self.engines)
-        ]
-
-
-def _pair(entry: Entry) -> tuple[str, dict[str, Any]]:
-    if isinstance(entry, str):
-        return entry, {}
-    ((name, params),) = entry.items()
-    return name, params
-
-
-def _problems(entry: Entry) -> list[str]:
-    if isinstance(entry, dict) and len(entry) != 1:
-        return [f"expected one engine with its parameters, found {sorted(entry)}"]
-    name, params = _pair(entry)
-    if name not in names("engine"):
-        return [unknown(f"engine {name!r}", name, names("engine"))]
-    try:
-        plugin("engine", name).Params(**params)
-    except ValidationError as error:
-        return [
-            f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}"
-            for e in error.errors()
-        ]
-    return []
+        return [entries.plugin_of("engine", entry) for entry in self.engines]

@@ -8,9 +8,9 @@ import numpy as np
 
 from tasks.core import preparation, progress, scoring
 from tasks.core.errors import DataError
-from tasks.core.fitting import FitContext, FitData
+from tasks.core.fitting import FitContext, divided
 from tasks.core.plugins import Plugin
-from tasks.core.prepared import Meta, Prepared
+from tasks.core.prepared import Prepared
 from tasks.core.schema import Columns, Table, load_columns
 from tasks.core.stopping import stop_mask
 
@@ -53,7 +53,7 @@ def resample_scores(
             skipped.append({"resample": index, "reason": str(error)})
             continue
         X = preparation.transform(rows, state)
-        data = fit_data(X, y[train], stop, meta, state)
+        data = divided(X, y[train], stop, meta, preparation.feature_names(state))
         context = FitContext(seed=seed + index, threads=threads, device=device)
         with progress.within(index / tried, (index + 1) / tried, f"{index + 1} of {tried}"):
             fitted = model.module.fit(data, model.typed, context)
@@ -78,19 +78,3 @@ def resample_scores(
         "repeats": len(used),
         "split": split.name,
     }
-
-
-def fit_data(
-    X: np.ndarray, y: np.ndarray, stop: np.ndarray, meta: Meta, state: dict[str, Any]
-) -> FitData:
-    """Return what a model is fitted on: rows outside `stop`, and the rows of `stop`."""
-    return FitData(
-        X=X[~stop],
-        y=y[~stop],
-        X_stop=X[stop],
-        y_stop=y[stop],
-        task=meta.task,
-        n_classes=len(meta.classes or ()),
-        image_shape=meta.image_shape,
-        feature_names=preparation.feature_names(state),
-    )

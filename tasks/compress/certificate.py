@@ -12,7 +12,6 @@ from tasks.compress.export import Difference
 if TYPE_CHECKING:
     import onnx
 
-    from tasks.core.plugins import Plugin
 
 ZSTD_LEVEL = 9
 
@@ -26,18 +25,6 @@ def sizes(content: bytes, model: "onnx.ModelProto") -> dict[str, int]:
         "weight_bytes": graphs.weight_bytes(model.graph),
         "zstd_bytes": len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)),
     }
-
-
-def scores(
-    metrics: "list[Plugin]", task: str, y: np.ndarray, prediction: np.ndarray
-) -> dict[str, float | None]:
-    """Return each metric of the task on a prediction; None where it is not defined (one class)."""
-    prediction = prediction if task == "classification" else np.ravel(prediction)
-    prediction = np.asarray(prediction, np.float64)
-    values = {
-        m.name: float(m.module.score(y, prediction)) for m in metrics if task == m.module.TASK
-    }
-    return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
 def agreement(a: np.ndarray, b: np.ndarray, task: str) -> float:

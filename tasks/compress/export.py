@@ -7,13 +7,11 @@ import numpy as np
 
 from tasks.compress.graphs import MODEL, PREPARE
 from tasks.core.errors import ParityError
+from tasks.core.graph import IR_VERSION, output_name
 from tasks.core.prepared import Meta
 
 if TYPE_CHECKING:
     import onnx
-
-IR_VERSION = 10  # what ONNX Runtime, OpenVINO and TensorRT of 2026 all read
-OUTPUTS = {"classification": "probabilities", "regression": "prediction"}
 
 
 class Difference(NamedTuple):
@@ -72,7 +70,7 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
     from onnx import TensorProto, compose, helper
 
     opset = max(_opset(prepare), _opset(model))
-    output = OUTPUTS[meta.task]
+    output = output_name(meta.task)
     prepare, model = (_plain(_at_opset(m, opset)) for m in (prepare, model))
     _only_output(model, output)
     domains = {o.domain: o.version for m in (prepare, model) for o in m.opset_import}

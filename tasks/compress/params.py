@@ -1,16 +1,16 @@
 """Parameters of `compress`: which recipes every model goes through, and how they are checked."""
 
 import re
-from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from tasks.core import entries
+from tasks.core.entries import Entry
 from tasks.core.errors import ParamsError
-from tasks.core.plugins import Plugin, PluginParams, names, plugin, unknown
+from tasks.core.plugins import Plugin, PluginParams, unknown
 
 FP32 = "fp32"  # the label of the uncompressed graph
 LABEL = re.compile(r"[a-z0-9][a-z0-9_]*")
-Entry = str | dict[str, dict[str, Any]]  # `fp16`, or `{ptq_int8: {dialect: int8_cpu}}`
 
 
 class Params(PluginParams):
@@ -45,15 +45,19 @@ class Params(PluginParams):
     @classmethod
     def _known(cls, recipes: dict[str, list[Entry]]) -> dict[str, list[Entry]]:
         problems = []
-        for label, entries in recipes.items():
+        for label, listed in recipes.items():
             if label == FP32 or not LABEL.fullmatch(label):
                 problems.append(
                     f"label {label!r}: expected lower case letters, digits and _, and not "
                     f"{FP32!r}, which is the uncompressed graph"
                 )
-            if not entries:
+            if not listed:
                 problems.append(f"{label}: an empty list of techniques; remove the label")
-            problems += [f"{label}: {problem}" for e in entries for problem in _problems(e)]
+            problems += [
+                f"{label}: {problem}"
+                for e in listed
+                for problem in entries.problems("technique", e)
+            ]
         if problems:
             raise ValueError("; ".join(problems))
         return recipes
@@ -67,30 +71,4 @@ class Params(PluginParams):
         if recipe_label not in self.recipes:
             what = f"recipe {recipe_label!r}"
             raise ParamsError(unknown(what, recipe_label, list(self.recipes)))
-        return [
-            Plugin(kind="technique", name=name, params=params)
-            for name, params in map(_pair, self.recipes[recipe_label])
-        ]
-
-
-def _pair(entry: Entry) -> tuple[str, dict[str, Any]]:
-    if isinstance(entry, str):
-        return entry, {}
-    ((name, params),) = entry.items()
-    return name, params
-
-
-def _problems(entry: Entry) -> list[str]:
-    if isinstance(entry, dict) and len(entry) != 1:
-        return [f"expected one technique with its parameters, found {sorted(entry)}"]
-    name, params = _pair(entry)
-    if name not in names("technique"):
-        return [unknown(f"technique {name!r}", name, names("technique"))]
-    try:
-        plugin("technique", name).Params(**params)
-    except ValidationError as error:
-        return [
-            f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}"
-            for e in error.errors()
-        ]
-    return []
+        return [entries.plugin_of("technique", entry) for entry in self.recipes[recipe_label]]

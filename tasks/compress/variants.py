@@ -8,6 +8,7 @@ import numpy as np
 from tasks.compress import certificate, export, graphs
 from tasks.compress.params import FP32
 from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.core import scoring
 from tasks.core.errors import ParityError, TransientError
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -176,7 +177,7 @@ def _write(
         {
             **head,
             "status": "ok",
-            "metrics": certificate.scores(metrics, meta.task, data.y(meta.judged), got),
+            "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics),
             **certificate.sizes(content, made),
             "opset": opset["ai.onnx"],
             "domains": opset,

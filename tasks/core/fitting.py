@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.core.prepared import Meta
 from tasks.core.schema import Task
 
 
@@ -25,6 +26,22 @@ class FitData:
     n_classes: int = 0
     image_shape: tuple[int, int, int] | None = None
     feature_names: list[str] = field(default_factory=list)
+
+
+def divided(
+    X: np.ndarray, y: np.ndarray, stop: np.ndarray, meta: Meta, feature_names: list[str]
+) -> FitData:
+    """Return what a model is fitted on: rows outside the mask `stop`, and the rows in it."""
+    return FitData(
+        X=X[~stop],
+        y=y[~stop],
+        X_stop=X[stop],
+        y_stop=y[stop],
+        task=meta.task,
+        n_classes=len(meta.classes or ()),
+        image_shape=meta.image_shape,
+        feature_names=feature_names,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Builds an ONNX graph node by node: standard operators only, opset 20."""
+"""Builds an ONNX graph node by node: exact, in milliseconds, in standard operators only."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,30 +12,38 @@ IR_VERSION = 10  # what ONNX Runtime, OpenVINO and TensorRT of 2026 all read
 
 
 class Graph:
-    """An ONNX graph in the making: `add` and `constant` give back tensor names."""
+    """An ONNX graph in the making: `add` and `constant` give back tensor names.
 
-    def __init__(self) -> None:
+    Names are numbered as they come, so that the same model gives the same bytes. `prefix` keeps
+    them apart from inputs that are named after a table's columns.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self._count = 0
+        self.versions: dict[str, int] = {"": OPSET}
 
-    def _name(self, kind: str) -> str:
-        self._count += 1
-        return f"prepare_{kind}_{self._count}"
-
-    def add(self, op: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Add a node with one output; return the output's name."""
+    def add(
+        self, operator: str, *inputs: str, domain: str = "", version: int = OPSET, **attributes: Any
+    ) -> str:
+        """Return the name of the one output of a new node; `version` is that of its domain."""
         from onnx import helper
 
-        output = output or self._name(op.lower())
-        self.nodes.append(helper.make_node(op, list(inputs), [output], name=output, **attributes))
+        output = f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
+        self.versions[domain] = version
+        self.nodes.append(
+            helper.make_node(
+                operator, list(inputs), [output], name=output, domain=domain, **attributes
+            )
+        )
         return output
 
-    def constant(self, values: Any, dtype: Any = None) -> str:
-        """Add an initializer (`dtype=str`: of strings); return its name."""
+    def constant(self, values: Any, dtype: Any = np.float32) -> str:
+        """Return the name of a new initialiser with these values (`dtype=str`: strings)."""
         from onnx import TensorProto, helper, numpy_helper
 
-        name = self._name("constant")
+        name = f"{self.prefix}c{len(self.initializers)}"
         if dtype is str:
             texts = np.asarray(values, dtype=object)
             content: Any = [str(v).encode() for v in texts.ravel()]
@@ -46,23 +54,28 @@ class Graph:
         return name
 
     def cast(self, tensor: str, dtype: str) -> str:
-        """Add a cast to numpy's `dtype`; return the output's name."""
+        """Return the name of a tensor cast to numpy's `dtype`."""
         return self.add("Cast", tensor, to=_element(dtype))
 
-    def joined(self, tensors: Sequence[str], output: str | None = None) -> str:
-        """Add a concatenation of columns; return the output's name (of one tensor: its own)."""
-        if len(tensors) == 1:
-            return self.add("Identity", tensors[0], output=output) if output else tensors[0]
-        return self.add("Concat", *tensors, axis=1, output=output)
+    def joined(self, tensors: Sequence[str]) -> str:
+        """Return the name of the columns of all tensors side by side (of one tensor: its own)."""
+        return tensors[0] if len(tensors) == 1 else self.add("Concat", *tensors, axis=1)
 
-    def model(self, inputs: list[Input], output: str, width: int) -> Any:
-        """Return the checked `onnx.ModelProto`: inputs (N, *shape) -> `output` (N, width)."""
+    def model(self, inputs: Sequence[Input], last: str, output: str, width: int) -> Any:
+        """Return the checked `onnx.ModelProto`: inputs (N, *shape) -> `output` (N, width) float32.
+
+        `last` is the tensor that becomes the graph's output, under the name `output`.
+        """
         import onnx
         from onnx import TensorProto, helper
 
+        if self.nodes and self.nodes[-1].output[0] == last:  # nothing reads it: renamed in place
+            self.nodes[-1].output[0] = output
+        else:
+            self.nodes.append(helper.make_node("Identity", [last], [output], name=output))
         graph = helper.make_graph(
             self.nodes,
-            "prepare",
+            "temper",
             [
                 helper.make_tensor_value_info(i.name, _element(i.dtype), ["N", *i.shape])
                 for i in inputs
@@ -70,12 +83,22 @@ class Graph:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", width])],
             self.initializers,
         )
-        opsets = [helper.make_opsetid("", OPSET)]
+        opsets = [helper.make_opsetid(*item) for item in sorted(self.versions.items())]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="temper"
         )
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def matrix(features: int) -> list[Input]:
+    """Return the one input of a model's graph: X (N, feature) float32."""
+    return [Input(name="X", dtype="float32", shape=(features,))]
+
+
+def output_name(task: str) -> str:
+    """Return what a model's output is called: `prediction`, or `probabilities`."""
+    return "prediction" if task == "regression" else "probabilities"
 
 
 def _element(dtype: str) -> int:

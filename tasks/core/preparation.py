@@ -99,10 +99,9 @@ def to_onnx(state: State) -> Any:
     """Return the preparation as an `onnx.ModelProto`: the inputs -> X (N, feature) float32."""
     from tasks.core.graph import Graph
 
-    graph = Graph()
+    graph = Graph("prepare_")
     blocks = [tensor for module, part in _parts(state) for tensor in module.to_onnx(part, graph)]
-    graph.joined(blocks, output="X")
-    return graph.model(inputs(state), "X", len(feature_names(state)))
+    return graph.model(inputs(state), graph.joined(blocks), "X", len(feature_names(state)))
 
 
 def save(state: State, path: Path) -> None:

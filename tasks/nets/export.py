@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.nets.graph import Graph, output_name
+from tasks.core.graph import Graph, matrix, output_name
 
 
 def to_onnx(network: Any, features: int, task: str, offset: float = 0.0, scale: float = 1.0) -> Any:
@@ -30,7 +30,7 @@ def to_onnx(network: Any, features: int, task: str, offset: float = 0.0, scale: 
         last = graph.add("Mul", last, graph.constant([scale]))
         last = graph.add("Add", last, graph.constant([offset]))
     width = list(network)[-1].out_features
-    return graph.model(features, last, output_name(task), width)
+    return graph.model(matrix(features), last, output_name(task), width)
 
 
 def _layers(graph: Graph, layers: list[Any], x: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.core.fitting import FitContext, FitData
+from tasks.core.fitting import FitContext, FitData, divided
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 from tasks.core.schema import ROW
@@ -65,17 +65,9 @@ def fit_model(
 
 def training_data(prepared: Prepared) -> FitData:
     """Return the training part, divided into rows to fit on and rows to stop early by."""
-    meta, stop = prepared.meta, prepared.stop
-    X, y = prepared.X("train"), prepared.y("train")
-    return FitData(
-        X=X[~stop],
-        y=y[~stop],
-        X_stop=X[stop],
-        y_stop=y[stop],
-        task=meta.task,
-        n_classes=len(meta.classes or ()),
-        image_shape=meta.image_shape,
-        feature_names=meta.feature_names,
+    meta = prepared.meta
+    return divided(
+        prepared.X("train"), prepared.y("train"), prepared.stop, meta, meta.feature_names
     )
 
 

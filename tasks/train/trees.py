@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.nets.graph import Graph
+from tasks.core.graph import Graph, matrix
 
 LEAF = -1
 CELLS = 2_000_000  # (row, tree) pairs walked at once: 60 MB
@@ -160,7 +160,7 @@ def to_onnx(
         negative = graph.add("Sigmoid", graph.add("Neg", last))  # 1 - p would lose small ones
         last = graph.add("Concat", negative, positive, axis=1)
         width = 2
-    return graph.model(features, last, output, width)
+    return graph.model(matrix(features), last, output, width)
 
 
 def _attributes(trees: Trees) -> dict[str, Any]:

@@ -151,9 +151,11 @@ def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
             continue
         raw = graph.joined([c["name"] for c in group])
         missing = graph.add("IsNaN", raw)
-        filled = graph.add("Where", missing, graph.constant(_row(group, "median", dtype)), raw)
-        centered = graph.add("Sub", filled, graph.constant(_row(group, "center", dtype)))
-        scaled = graph.add("Div", centered, graph.constant(_row(group, "scale", dtype)))
+        filled = graph.add(
+            "Where", missing, graph.constant(_row(group, "median", dtype), dtype), raw
+        )
+        centered = graph.add("Sub", filled, graph.constant(_row(group, "center", dtype), dtype))
+        scaled = graph.add("Div", centered, graph.constant(_row(group, "scale", dtype), dtype))
         bounds = graph.constant(-BOUND, dtype), graph.constant(BOUND, dtype)
         scaled = graph.add("Clip", scaled, *bounds)
         values.append(_bounded_onnx(graph.cast(scaled, "float32"), state, graph))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.graph import Graph, matrix, output_name
 from tasks.core.plugins import PluginParams
-from tasks.nets.graph import Graph, output_name
 from tasks.train import arrays
 
 TASKS = ("regression", "classification")
@@ -63,7 +63,8 @@ def to_onnx(model: Baseline) -> Any:
     rows = graph.add("Shape", "X", start=0, end=1)
     shape = graph.add("Concat", rows, graph.constant([model.constant.size], np.int64), axis=0)
     last = graph.add("Expand", graph.constant(model.constant[None]), shape)
-    return graph.model(model.features, last, output_name(model.task), model.constant.size)
+    inputs = matrix(model.features)
+    return graph.model(inputs, last, output_name(model.task), model.constant.size)
 
 
 def importances(model: Baseline) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
-from tasks.nets.graph import output_name
 from tasks.train import arrays, boosting
 from tasks.train import trees as forest
 

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.graph import Graph, matrix, output_name
 from tasks.core.plugins import PluginParams
-from tasks.nets.graph import Graph, output_name
 from tasks.train import arrays, gpu
 
 TASKS = ("regression", "classification")
@@ -136,7 +136,7 @@ def to_onnx(model: Linear) -> Any:
     if model.task == "classification":
         last = graph.add("Softmax", last, axis=1)
     features, width = model.weights.shape
-    return graph.model(features, last, output_name(model.task), width)
+    return graph.model(matrix(features), last, output_name(model.task), width)
 
 
 def importances(model: Linear) -> np.ndarray:

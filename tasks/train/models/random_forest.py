@@ -13,8 +13,8 @@ from pydantic import Field
 
 from tasks.core import progress
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
-from tasks.nets.graph import output_name
 from tasks.train import arrays, gpu
 from tasks.train import trees as forest
 from tasks.train.trees import Trees
