@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from typing import cast
+from uuid import UUID
 
 from prefect.artifacts import (
     create_link_artifact,
@@ -16,7 +18,8 @@ from tasks.core.artifacts import Made
 
 def progress(name: str) -> Callable[[float], None]:
     """Make a progress artifact for the flow run at hand, and return what moves it (0 to 1)."""
-    artifact = create_progress_artifact(0.0, key=_key(name, "progress"), description=name)
+    made = create_progress_artifact(0.0, key=_key(name, "progress"), description=name)
+    artifact = cast(UUID, made)  # outside a coroutine it is no promise of one
 
     def move(share: float) -> None:
         update_progress_artifact(artifact, 100 * share)

@@ -179,7 +179,11 @@ def _spoilt(sure: Reading) -> dict[str, str]:
 
 def _doubts(sure: Reading, target: str, task: Task) -> dict[str, str]:
     """Return the features that alone tell the target, with words: they may be leaks."""
-    features = {n: c.type or "text" for n, c in sure.columns.items() if c.role == "feature"}
+    features: dict[str, Type] = {
+        name: column.type or "text"
+        for name, column in sure.columns.items()
+        if column.role == "feature"
+    }
     return {
         name: f"alone it tells {share:.1%} of the target: would you know it when you predict? "
         "If not: role: ignore"
