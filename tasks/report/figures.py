@@ -5,27 +5,18 @@ Colours are names (`@ink`, `@accent`, `@c0` …) that the page replaces by those
 theme. Every text goes into charts through `plain`: Plotly takes some HTML in them.
 """
 
-import html
-import math
-from statistics import median
 from typing import Any
 
-from tasks.report.words import ms, number, percent, size
-
-PALETTE = 8
-UP = "-up"  # as in Plotly's triangle-up
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
-NARROWEST = 0.3  # decades of a logarithmic axis: noise should not fill it
-FLAT = 0.02  # of the best value: the least height of the metric's axis, likewise
-OFF_THE_CHART = 4.0  # times the median distance from the best
-Figure = dict[str, Any]
+from tasks.report import drawing, pareto
+from tasks.report.drawing import Figure, plain
+from tasks.report.words import number, percent
 
 
 def figures(report: dict[str, Any]) -> dict[str, Figure]:
     """Return every chart of a report by the id of its place in the page."""
     found: dict[str, Figure | None] = {
         "leaderboard-chart": leaderboard(report["leaderboard"]),
-        "pareto-chart": pareto(report["recommendation"], report["leaderboard"]),
+        "pareto-chart": pareto.figure(report["recommendation"], report["leaderboard"]),
     }
     for name, model in report["models"].items():
         found[f"curves-{name}"] = curves(model)
@@ -35,11 +26,6 @@ def figures(report: dict[str, Any]) -> dict[str, Figure]:
     return {key: figure for key, figure in found.items() if figure}
 
 
-def plain(text: Any) -> str:
-    """Return a text that Plotly shows as it is."""
-    return html.escape(str(text), quote=False)
-
-
 def leaderboard(board: dict[str, Any]) -> Figure | None:
     """Return the judged value of each model as a dot with its interval, resamples as a diamond."""
     primary = board.get("primary", "")
@@ -47,7 +33,7 @@ def leaderboard(board: dict[str, Any]) -> Figure | None:
     if not models:
         return None
     values = {m["name"]: m["metrics"][primary]["value"] for m in models}
-    shown, beyond = near_the_best(values, board["greater_is_better"])
+    shown, beyond = drawing.near_the_best(values, board["greater_is_better"])
     traces = []
     first = "tied with the best" if len(board.get("group", [])) > 1 else "best"
     for tied, color, label in ((True, "@accent", first), (False, "@muted", "behind")):
@@ -57,8 +43,8 @@ def leaderboard(board: dict[str, Any]) -> Figure | None:
     means = [m for m in models if m["name"] in shown and m.get("resamples", {}).get(primary)]
     if means:
         traces.append(_means(means, primary))
-    layout = _layout(height=44 * len(models) + 96)
-    layout["xaxis"] |= {"title": _title(f"{primary} on {board['judged']}")}
+    layout = drawing.layout_of(height=44 * len(models) + 96)
+    layout["xaxis"] |= {"title": drawing.title(f"{primary} on {board['judged']}")}
     layout["yaxis"] |= {
         "categoryorder": "array",
         "categoryarray": [plain(m["name"]) for m in reversed(models)],
@@ -126,131 +112,13 @@ def _means(models: list[dict], primary: str) -> Figure:
     }
 
 
-def near_the_best(values: dict[str, float], greater: bool) -> tuple[list[str], list[str]]:
-    """Return the names whose values fit one scale with the best, and those far off it.
-
-    A constant baseline would press all the others into one point.
-    """
-    best = (max if greater else min)(values.values())
-    distance = {name: abs(value - best) for name, value in values.items()}
-    limit = max(OFF_THE_CHART * median(distance.values()), FLAT * abs(best))
-    near = [n for n in values if distance[n] <= limit or limit == 0]
-    return near, [n for n in values if n not in near]
-
-
-def pareto(choice: dict[str, Any], board: dict[str, Any]) -> Figure | None:
-    """Return the metric over size and over latency; filled: nothing beats it in everything."""
-    found = choice.get("candidates") or []
-    if not found:
-        return None
-    names = list(dict.fromkeys(m["name"] for m in board.get("models", [])))
-    labels = sorted({c["variant"].split("/", 1)[1] for c in found}, key=_fp32_first)
-    chosen = choice.get("chosen")
-    near, _ = near_the_best(_metrics(found), choice["greater_is_better"])
-    kept = [c for c in found if f"{c['variant']} {c['engine']}" in near]
-    unit, factor = time_unit([c["p50_ms"] for c in kept])
-    traces = []
-    for model in [n for n in names if any(c["model"] == n for c in kept)]:
-        color = f"@c{names.index(model) % PALETTE}"
-        part = [c for c in kept if c["model"] == model]
-        for axis, x in (("", "size_kib"), ("2", "p50_ms")):
-            traces.append(_candidates(part, model, color, labels, axis, x, factor))
-    if chosen:
-        for axis, x in (("", "size_kib"), ("2", "p50_ms")):
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "x": [chosen[x] * (factor if axis else 1)],
-                    "y": [chosen["metric"]],
-                    "xaxis": f"x{axis}",
-                    "yaxis": f"y{axis}",
-                    "marker": {
-                        "symbol": "circle-open",
-                        "size": 24,
-                        "color": "@ink",
-                        "line": {"width": 1.5},
-                    },
-                    "name": "recommended",
-                    "showlegend": not axis,
-                    "hoverinfo": "skip",
-                }
-            )
-    layout = _layout(height=420)
-    layout["xaxis"] |= {
-        "domain": [0, 0.485],
-        "title": _title("file, KiB (log)"),
-        **log_axis([c["size_kib"] for c in kept]),
-    }
-    layout["yaxis"] |= {"title": _title(choice["primary"])}
-    shown = [c["metric"] for c in kept]
-    middle, half = (max(shown) + min(shown)) / 2, (max(shown) - min(shown)) / 2
-    half = 1.12 * max(half, FLAT / 2 * abs(middle))
-    layout["yaxis"]["range"] = [middle - half, middle + half]
-    layout["xaxis2"] = layout["xaxis"] | {
-        "domain": [0.515, 1],
-        "title": _title(f"p50 at batch {choice['batch']}, {unit} (log)"),
-        "anchor": "y2",
-        **log_axis([c["p50_ms"] * factor for c in kept]),
-    }
-    layout["yaxis2"] = layout["yaxis"] | {
-        "matches": "y",
-        "anchor": "x2",
-        "showticklabels": False,
-        "title": {"text": ""},
-    }
-    return {"data": traces, "layout": layout}
-
-
-def _metrics(found: list[dict[str, Any]]) -> dict[str, float]:
-    return {f"{c['variant']} {c['engine']}": c["metric"] for c in found}
-
-
-def _fp32_first(label: str) -> tuple[bool, str]:
-    return label != "fp32", label
-
-
-def _candidates(part, model, color, labels, axis, x, factor) -> Figure:
-    symbols = [
-        SYMBOLS[labels.index(c["variant"].split("/", 1)[1]) % len(SYMBOLS)]
-        + ("" if c["pareto"] else "-open")
-        for c in part
-    ]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": plain(model),
-        "legendgroup": plain(model),
-        "showlegend": not axis,
-        "x": [c[x] * (factor if axis else 1) for c in part],
-        "y": [c["metric"] for c in part],
-        "xaxis": f"x{axis}",
-        "yaxis": f"y{axis}",
-        "marker": {
-            "symbol": symbols,
-            "size": 11,
-            "color": color,
-            "opacity": [1.0 if c["fits"] else 0.45 for c in part],
-            "line": {"width": 1.5, "color": color},
-        },
-        "text": [
-            f"<b>{plain(c['variant'])}</b> through {plain(c['engine'])}<br>{number(c['metric'])}, "
-            f"{size(c['size_kib'] * 1024)}, p50 {ms(c['p50_ms'])}, p99 {ms(c['p99_ms'])}<br>"
-            f"{'meets' if c['fits'] else 'does not meet'} every limit"
-            f"{', on the Pareto front' if c['pareto'] else ''}"
-            for c in part
-        ],
-        "hovertemplate": "%{text}<extra></extra>",
-    }
-
-
 def curves(model: dict[str, Any]) -> Figure | None:
     """Return a model's learning curves over epochs or rounds."""
     lines = {k: v for k, v in model["curves"].items() if v and all(map(_drawable, v))}
     if not lines:
         return None
-    layout = _layout(height=230)
-    layout["xaxis"] |= {"title": _title(model["curves_x"] or "step")}
+    layout = drawing.layout_of(height=230)
+    layout["xaxis"] |= {"title": drawing.title(model["curves_x"] or "step")}
     data = [
         {
             "type": "scatter",
@@ -258,7 +126,7 @@ def curves(model: dict[str, Any]) -> Figure | None:
             "name": plain(name),
             "x": list(range(1, len(values) + 1)),
             "y": [None if v is None else float(f"{v:.5g}") for v in values],
-            "line": {"color": f"@c{i % PALETTE}", "width": 2},
+            "line": {"color": f"@c{i % drawing.PALETTE}", "width": 2},
         }
         for i, (name, values) in enumerate(
             sorted(lines.items(), key=lambda x: ("train" not in x[0], x[0]))
@@ -287,7 +155,7 @@ def _drawable(value: Any) -> bool:
 def importances(model: dict[str, Any]) -> Figure | None:
     """Return a model's feature importances: bars, or an image where features are pixels."""
     if model["importance_map"]:
-        layout = _layout(height=260)
+        layout = drawing.layout_of(height=260)
         layout["xaxis"] |= {"visible": False, "constrain": "domain"}
         layout["yaxis"] |= {"visible": False, "autorange": "reversed", "scaleanchor": "x"}
         trace = {
@@ -301,7 +169,7 @@ def importances(model: dict[str, Any]) -> Figure | None:
     if not model["importances"]:
         return None
     items = list(model["importances"].items())[::-1]
-    layout = _layout(height=22 * len(items) + 64)
+    layout = drawing.layout_of(height=22 * len(items) + 64)
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "type": "category"}
     trace = {
         "type": "bar",
@@ -326,11 +194,14 @@ def latencies(report: dict[str, Any], engine: str) -> Figure | None:
     entries = [e for e in report["benchmark"]["latencies"] if e["engine"] == engine]
     batch = min(e["batch"] for e in entries)
     entries = sorted((e for e in entries if e["batch"] == batch), key=lambda e: -e["q50"])
-    unit, factor = time_unit([e["q50"] for e in entries])
+    unit, factor = drawing.time_unit([e["q50"] for e in entries])
     chosen = (report["recommendation"].get("chosen") or {}).get("variant")
-    layout = _layout(height=26 * len(entries) + 84)
+    layout = drawing.layout_of(height=26 * len(entries) + 84)
     span = [e[key] * factor for e in entries for key in ("q1", "q99")]
-    layout["xaxis"] |= {"title": _title(f"{unit}, batch {batch} (log)"), **log_axis(span)}
+    layout["xaxis"] |= {
+        "title": drawing.title(f"{unit}, batch {batch} (log)"),
+        **drawing.log_axis(span),
+    }
     layout["yaxis"] |= {"showgrid": False, "automargin": True, "type": "category"}
     layout["showlegend"] = False
     data = []
@@ -359,61 +230,8 @@ def latencies(report: dict[str, Any], engine: str) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def time_unit(values_ms: list[float]) -> tuple[str, float]:
-    """Return the unit that durations in milliseconds read best in, and the factor to it."""
-    if values_ms and math.sqrt(min(values_ms) * max(values_ms)) < 1:
-        return "microseconds", 1000.0
-    return "milliseconds", 1.0
-
-
-def log_axis(values: list[float]) -> dict[str, Any]:
-    """Return a logarithmic axis over values, with ticks at 1, 2 and 5 that read as numbers."""
-    low, high = math.log10(min(values)), math.log10(max(values))
-    spare = max(NARROWEST - (high - low), 0) / 2
-    low, high = low - spare, high + spare
-    edge = 0.06 * max(high - low, 0.3)
-    low, high = low - edge, high + edge
-    steps = (1,) if high - low > 2.5 else (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 5, 7)
-    decades = range(math.floor(low), math.ceil(high) + 1)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    ticks = [t for t in ticks if low <= math.log10(t) <= high]
-    return {
-        "type": "log",
-        "range": [low, high],
-        "tickvals": ticks,
-        "ticktext": [f"{t:,.0f}" if t >= 10 else f"{t:.3g}" for t in ticks],
-    }
-
-
 def _cut(text: str) -> str:
     return text if len(text) <= 42 else f"{text[:40]}…"
-
-
-def _title(text: Any) -> dict[str, Any]:
-    return {"text": plain(text), "standoff": 12, "font": {"size": 12.5, "color": "@muted"}}
-
-
-def _layout(height: int) -> dict[str, Any]:
-    axis = {
-        "gridcolor": "@line",
-        "zeroline": False,
-        "linecolor": "@line",
-        "automargin": True,
-        "exponentformat": "none",
-    }
-    return {
-        "height": height,
-        "margin": {"l": 12, "r": 16, "t": 36, "b": 44},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 12.5, "color": "@ink"},
-        "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"color": "@ink"}},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        "xaxis": dict(axis),
-        "yaxis": dict(axis),
-        "hovermode": "closest",
-        "dragmode": False,
-    }
 
 
 def described(report: dict[str, Any]) -> dict[str, str]:
@@ -429,13 +247,15 @@ def described(report: dict[str, Any]) -> dict[str, str]:
         front = [c["variant"] for c in choice["candidates"] if c["pareto"]]
         share = percent(len(front) / len(choice["candidates"]))
         labels = sorted(
-            {c["variant"].split("/", 1)[1] for c in choice["candidates"]}, key=_fp32_first
+            {c["variant"].split("/", 1)[1] for c in choice["candidates"]}, key=pareto.fp32_first
         )
-        shapes = zip(SYMBOLS, labels, strict=False)
+        shapes = zip(pareto.SYMBOLS, labels, strict=False)
         words["pareto-legend"] = (
-            f"Shapes: {', '.join(f'{s.removesuffix(UP)} {label}' for s, label in shapes)}."
+            f"Shapes: {', '.join(f'{s.removesuffix(pareto.UP)} {label}' for s, label in shapes)}."
         )
-        _, beyond = near_the_best(_metrics(choice["candidates"]), choice["greater_is_better"])
+        _, beyond = drawing.near_the_best(
+            pareto.metrics(choice["candidates"]), choice["greater_is_better"]
+        )
         if beyond:
             far = dict.fromkeys(name.split(" ")[0] for name in beyond)
             words["pareto-legend"] += f" Not shown, far off: {', '.join(far)}."

@@ -28,7 +28,7 @@ class Params(PluginParams):
 
 def available() -> str | None:
     """Return None, or what is missing."""
-    return onnx_runtime.missing(NAME, "make setup EXTRA=gpu (pip install 'temper[gpu]')")
+    return onnx_runtime.missing(NAME, "make setup EXTRAS=gpu,dev (or: pip install 'temper[gpu]')")
 
 
 def supports(subject: Subject) -> str | None:

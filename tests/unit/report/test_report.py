@@ -9,12 +9,19 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from tasks.report import changes, figures, page, summary, tables, words
+from tasks.report import changes, drawing, figures, page, summary, tables, words
 from tasks.report.params import Params
 from tasks.report.task import report
 from tests import samples
 
-FILES = {"report.html", "report.json", "leaderboard.csv", "variants.csv", "benchmark.csv"}
+FILES = {
+    "report.html",
+    "report.json",
+    "leaderboard.csv",
+    "variants.csv",
+    "benchmark.csv",
+    "metrics",
+}
 
 
 class Page(HTMLParser):
@@ -274,13 +281,13 @@ def test_numbers_as_people_read_them(shown, expected):
 
 def test_a_logarithmic_axis_has_ticks_however_narrow():
     for values in ([2.8, 2.96], [0.0036], [1.0, 9.0], [1, 1e6], [0.01, 40]):
-        axis = figures.log_axis(values)
+        axis = drawing.log_axis(values)
         assert 2 <= len(axis["tickvals"]) <= 9, values
         assert len(set(axis["ticktext"])) == len(axis["ticktext"])
 
 
 def test_a_value_far_off_does_not_press_the_others_together():
-    near, beyond = figures.near_the_best({"a": 0.99, "b": 0.98, "c": 0.97, "baseline": 0.1}, True)
+    near, beyond = drawing.near_the_best({"a": 0.99, "b": 0.98, "c": 0.97, "baseline": 0.1}, True)
     assert (near, beyond) == (["a", "b", "c"], ["baseline"])
-    near, beyond = figures.near_the_best({"a": 0.4, "b": 0.7}, False)
+    near, beyond = drawing.near_the_best({"a": 0.4, "b": 0.7}, False)
     assert beyond == []
