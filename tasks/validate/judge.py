@@ -31,17 +31,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     """
     frame = pl.read_parquet(source / "table.parquet")
     columns = load_columns(source)
-    problems = schema.shape_problems(columns, dict(frame.schema), spec.target)
-    problems += _unknown_keys(params.limits.unique, frame.columns)
-    target = frame.schema.get(spec.target)
-    if spec.task == "regression" and target is not None and not target.is_numeric():
-        problems.append(
-            f"target column {spec.target!r}: a regression needs numbers, found {target}. Correct "
-            "the data, or set `task: classification`."
-        )
-    if frame.height == 0:
-        problems.append("the table has no rows")
-    if problems:
+    if problems := _unusable(frame, columns, spec, params):
         raise DataError(_message(problems))
     present = set(frame.columns)
     columns = {name: column for name, column in columns.items() if name in present}
@@ -49,12 +39,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     asked = schema.rules(columns, dict(frame.schema))
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)
     view = schema.checked_view(frame)
-    lines = unread.filter(pl.col("column") == quarantine.LINE)  # nothing of them was read
-    failed = (
-        schema.failing_cells(view, asked)
-        .join(unread, on=[ROW, "column"], how="anti", maintain_order="left")
-        .join(lines, on=ROW, how="anti", maintain_order="left")
-    )
+    failed = _failed(view, asked, unread)
     cells = pl.concat([unread, failed.drop("check")]).sort(ROW, maintain_order=True)
     bad = cells.select(ROW).unique()
     total = pl.concat([frame.select(ROW), bad]).unique().height
@@ -85,6 +70,31 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
     (report / "checks.json").write_text(text)
+
+
+def _unusable(frame: pl.DataFrame, columns: Columns, spec: Table, params: Params) -> list[str]:
+    """Return why the table cannot be judged at all."""
+    problems = schema.shape_problems(columns, dict(frame.schema), spec.target)
+    problems += _unknown_keys(params.limits.unique, frame.columns)
+    target = frame.schema.get(spec.target)
+    if spec.task == "regression" and target is not None and not target.is_numeric():
+        problems.append(
+            f"target column {spec.target!r}: a regression needs numbers, found {target}. Correct "
+            "the data, or set `task: classification`."
+        )
+    if frame.height == 0:
+        problems.append("the table has no rows")
+    return problems
+
+
+def _failed(view: pl.DataFrame, asked: list[schema.Rule], unread: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells that break a rule, but for those that could not be read anyway."""
+    lines = unread.filter(pl.col("column") == quarantine.LINE)  # nothing of them was read
+    return (
+        schema.failing_cells(view, asked)
+        .join(unread, on=[ROW, "column"], how="anti", maintain_order="left")
+        .join(lines, on=ROW, how="anti", maintain_order="left")
+    )
 
 
 def _row_checks(
