@@ -43,8 +43,16 @@ def environment() -> dict[str, str]:
         # failures are told once, in our words
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_CLI_COLORS": "false",
+        "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": str(max(2, _cores())),
         "PREFECT_CLIENT_MAX_RETRIES": "10",  # a busy machine: SQLite is locked, the answer is 503
     }
+
+
+def _cores() -> int:
+    """Return the cores that this process may use: more tasks at once would only crowd them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def connect(wait: bool = True) -> str:
