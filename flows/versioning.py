@@ -14,6 +14,7 @@ from tasks.core import devices, locks, params, store
 from tasks.core.artifacts import Artifact, file_digest
 from tasks.core.errors import DataError, TemperError
 from tasks.core.home import project, subfolder
+from tasks.core.libraries import version
 from tasks.ingest.params import Params as Ingest
 
 YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times as fast
@@ -139,8 +140,6 @@ def write_environment() -> None:
     class.
     """
     from packaging.requirements import Requirement
-
-    from tasks.core.cache import version
 
     declared = tomllib.loads((project() / "pyproject.toml").read_text())["project"]
     names = {Requirement(text).name for text in declared["dependencies"]} | {

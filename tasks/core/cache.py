@@ -9,8 +9,6 @@ checks that, and Prefect takes an exception there for a miss (guarded by a test)
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache
-from importlib import metadata
 from typing import Any, Literal
 
 from prefect.cache_policies import CachePolicy
@@ -24,6 +22,7 @@ from tasks.core import closure, devices, locks, progress, store
 from tasks.core.artifacts import Artifact
 from tasks.core.errors import StoreError, TransientError
 from tasks.core.home import subfolder
+from tasks.core.libraries import version
 from tasks.core.plugins import KINDS, Plugin, names
 
 RETRIES = [1.0, 5.0]  # seconds before each
@@ -123,19 +122,6 @@ def content(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
         return {str(key): content(item, str(key)) for key, item in sorted(value.items())}
     raise TypeError(f"argument {name}: {type(value).__name__} cannot be part of a cache key")
-
-
-@cache
-def version(library: str) -> str:
-    """Return the installed version of a distribution, under the names it ships as; `absent` if
-    none.
-    """
-    for name in (library, f"{library}-cpu", f"{library}-gpu"):
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return "absent"
 
 
 class ArtifactSerializer(Serializer):
