@@ -8,7 +8,7 @@ from flows.origin import raw_folder
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.home import project
-from tasks.core.plugins import plugin
+from tasks.core.plugins import plugin, unknown
 
 
 def make(name: str, data: Path | None, target: str | None, task: str | None, example: bool) -> None:
@@ -37,6 +37,8 @@ def make(name: str, data: Path | None, target: str | None, task: str | None, exa
     try:
         if source is None:
             module = plugin("dataset", "sklearn_toy")
+            if name not in module.LICENCES:
+                raise ParamsError(unknown(f"example {name!r}", name, tuple(module.LICENCES)))
             module.fetch(module.Params(table=name), None, staged)
         else:
             if not source.is_file():
