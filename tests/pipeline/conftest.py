@@ -31,15 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Project:
     """A copy of the project in a folder, and what a user does in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: Path | None = None) -> None:
         self.folder = folder
-        self.home = folder / ".temper"
+        self.home = home or folder / ".temper"
+        self.user = folder.parent / "user"  # $HOME
+        self.user.mkdir(exist_ok=True)
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {
             "TEMPER_HOME": str(self.home),
             "TEMPER_PROJECT": str(folder),
             "PYTHONPATH": str(folder),  # this copy's code, not the installed one
+            "HOME": str(self.user),
             "GIT_CONFIG_GLOBAL": "/dev/null",
-            "PREFECT_PROFILES_PATH": str(folder.parent / "no-profiles.toml"),
         }
 
     def command(self, *arguments: str) -> list[str]:

@@ -1,0 +1,59 @@
+"""Deploy, start a worker, trigger a run, see it Completed; from another working directory."""
+
+import os
+import signal
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.pipeline.conftest import Project, until
+
+
+def test_a_triggered_run_completes(ran: Project, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("TEMPER_HOME", str(ran.home))
+    from tasks.core import server
+
+    view = {k: v for k, v in ran.shown().items() if "/metrics/" in k}
+    deployed = ran.temper("deploy", cwd=tmp_path)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    worker = ran.start("worker", cwd=tmp_path)
+    try:
+        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+        url = str(server.running())
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            known = {item.name: item for item in client.read_deployments()}
+            assert {"digits", "micro", "housing"} <= set(known)
+            micro = known["micro"]
+            _check_form(micro.parameter_openapi_schema)
+            assert micro.schedules[0].schedule.cron == "0 1 * * *"
+            assert micro.global_concurrency_limit.limit == 1
+            run = client.create_flow_run_from_deployment(
+                micro.id, parameters={"name": "micro", "until": "compare"}
+            )
+
+            def state() -> str:
+                return str(client.read_flow_run(run.id).state_name)
+
+            assert until(lambda: state() in ("Completed", "Failed", "Crashed"), 150, 0.5), state()
+            assert state() == "Completed", client.read_logs()
+        os.killpg(worker.pid, signal.SIGTERM)
+        text, _ = worker.communicate(timeout=60)
+        assert "Traceback" not in text
+    finally:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        ran.end()
+    assert any((ran.home / "records").iterdir())
+    assert not (ran.user / ".prefect").exists()
+    assert {k: v for k, v in ran.shown().items() if "/metrics/" in k} == view
+
+
+def _check_form(schema: dict) -> None:
+    """The parameters are typed down to the fields of a step."""
+    assert set(schema["properties"]) == {"name", "params", "until", "measure_again"}
+    workload = schema["definitions"]["Workload"]["properties"]
+    assert {"seed", "device", "table", "train", "compress", "recommend"} <= set(workload)
+    assert workload["seed"]["type"] == "integer"
+    assert schema["properties"]["until"]["enum"][0] == "ingest"
