@@ -49,7 +49,11 @@ def make(name: str, data: Path | None, target: str | None, task: str | None, exa
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    write_section(file, name, section(proposal))
+    try:
+        write_section(file, name, section(proposal))
+    except ParamsError:
+        shutil.rmtree(folder)  # so that the next attempt does not find it there already
+        raise
     if (project() / ".dvc").is_dir():
         versioning.track_raw(name)
     print(f"{name}: a section in params.yaml, the raw data in {folder.relative_to(project())}.")

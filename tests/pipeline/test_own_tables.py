@@ -132,6 +132,21 @@ def test_new_refuses_a_name_that_params_could_not_hold(name, temper, tmp_path):
     is_one_clear_error(temper("new", name, "--data", tmp_path / "t.csv"), "workload name")
 
 
+def test_new_leaves_nothing_where_params_cannot_take_the_section(folder, temper, tmp_path):
+    (tmp_path / "sound.csv").write_text(TWICE)
+    file = folder / "params.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("active: [", "active: &x ["))
+    try:
+        is_one_clear_error(
+            temper("new", "odd-layout", "--data", tmp_path / "sound.csv", "--target", "y"),
+            "Add by hand",
+        )
+        assert not (folder / "data" / "raw" / "odd-layout").exists()
+    finally:
+        file.write_text(before)
+
+
 @pytest.mark.parametrize(("target", "table"), [("y", REGRESSION), ("kind", CLASSES)])
 def test_the_sound_twin_goes_through(target, table, folder, temper, tmp_path):
     path = tmp_path / "sound.csv"

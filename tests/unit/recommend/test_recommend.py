@@ -77,6 +77,15 @@ def test_a_drop_of_exactly_the_limit_fits():
     assert by_variant(ask(max_drop=share), "light_gbm/fp32")["fits"]
 
 
+def test_the_reasons_say_which_limits_are_missed_and_when_nothing_beats_the_baseline():
+    why = ask()["why"]
+    assert "miss max_drop" in why[0]
+    assert not any("better than baseline" in reason for reason in why)
+    board = BOARD | {"group": [*BOARD["group"], "baseline"]}
+    why = recommend(ROWS, board, VARIANTS, Params())["why"]
+    assert any("No model is shown to be better than baseline" in reason for reason in why)
+
+
 def test_equally_fast_ones_are_told_apart_by_size():
     rows = [dict(r) for r in ROWS]
     for row in rows:
