@@ -8,6 +8,7 @@ from tasks.recommend.params import Params
 from tasks.recommend.words import kib, metric, ms, percent
 
 INSUFFICIENT = "insufficient"
+CROWDED = 2.0  # load a core, the run's own work before the measurement included
 
 
 def judged(found: list[Candidate], params: Params, greater: bool) -> list[Candidate]:
@@ -65,6 +66,20 @@ def _entry(name: str, limit: float, value: float, margin: float) -> dict[str, An
         "margin": margin,
         "note": None,
     }
+
+
+def crowded(measured: dict[str, Any]) -> str | None:
+    """Return a warning where other work kept the machine's cores busy while it was measured."""
+    machine = measured.get("machine", {})
+    cores = machine.get("cores_usable") or machine.get("cores")
+    loads = [values[0] for values in measured.get("load_average", {}).values() if values]
+    if not cores or not loads or min(loads) <= CROWDED * cores:
+        return None
+    return (
+        f"Other work kept the machine busy during the measurement (load {min(loads):.1f} on "
+        f"{cores} cores): latencies, p99 above all, are too high. Measure again when it is quiet: "
+        "temper run … --measure."
+    )
 
 
 def excess(entry: dict[str, Any]) -> float:

@@ -8,6 +8,7 @@ from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.recommend.choice import recommend as recommendation
+from tasks.recommend.constraints import crowded
 from tasks.recommend.params import Params
 
 
@@ -17,12 +18,15 @@ def recommend(
 ) -> Artifact:
     """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way."""
     described = (json.loads(v.file("variant.json").read_text()) for v in variants)
+    measured = json.loads(measurements.file("measurements.json").read_text())
     content = recommendation(
-        json.loads(measurements.file("measurements.json").read_text())["rows"],
+        measured["rows"],
         json.loads(leaderboard.file("leaderboard.json").read_text()),
         {f"{v['model']}/{v['label']}": v for v in described},
         params,
     )
+    if warning := crowded(measured):
+        content["why"].append(warning)
     with store.writing() as folder:
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         (folder / "recommendation.json").write_text(text + "\n")

@@ -86,6 +86,14 @@ def test_the_reasons_say_which_limits_are_missed_and_when_nothing_beats_the_base
     assert any("No model is shown to be better than baseline" in reason for reason in why)
 
 
+@pytest.mark.parametrize(("before", "after", "warned"), [(9.4, 9.3, True), (4.5, 1.2, False)])
+def test_a_busy_machine_is_told(before, after, warned):
+    loads = {"before": [before, 7.7, 7.0], "after": [after, 7.8, 7.1]}
+    found = constraints.crowded({"machine": {"cores": 2}, "load_average": loads})
+    assert bool(found) is warned
+    assert constraints.crowded({"machine": {}}) is None
+
+
 def test_equally_fast_ones_are_told_apart_by_size():
     rows = [dict(r) for r in ROWS]
     for row in rows:
