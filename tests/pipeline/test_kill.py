@@ -94,7 +94,9 @@ def test_killed_at_four_moments_the_next_run_goes_on(clone: Project, ran: Projec
     assert not leftovers, leftovers
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_ends_without_a_traceback(clone: Project, sign: signal.Signals):
     process = clone.start("run", "micro", "--until", "train")
     assert until(lambda: "ingest" in records(clone), 120, 0.02)

@@ -48,7 +48,7 @@ def test_an_example_runs(beside: Project):
 def test_what_cannot_be_made_is_refused_and_changes_nothing(ran: Project, tmp_path: Path):
     before = (ran.folder / "params.yaml").read_bytes()
     table = tmp_path / "t.csv"
-    table.write_text("a,b\n1,2\n3,4\n5,7\n")
+    table.write_text("a,b\n" + "".join(f"{n},{n * n % 17}\n" for n in range(40)))
     for arguments, words in (
         (("Bad Name!", "--example"), ("Bad Name!",)),
         (("../up", "--data", str(table)), ("../up",)),

@@ -72,7 +72,7 @@ def test_code_changed_during_a_run_leaves_the_lock_as_it_was(ran: Project):
         "    return done\n"
     )
     try:
-        files["release"].write_text(texts["release"].replace("    return done\n", touch))
+        files["release"].write_text(texts["release"].replace("\n    return done\n", "\n" + touch))
         done = ran.temper("run", "micro")
         assert done.returncode == 0, done.stderr
         assert "changed during the run" in done.stderr

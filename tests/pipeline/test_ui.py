@@ -10,7 +10,9 @@ import pytest
 from tests.pipeline.conftest import Project, until
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_both_uis_answer_and_end(ran: Project, sign: signal.Signals):
     process = ran.start("ui")
     assert process.stdout is not None
