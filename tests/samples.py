@@ -165,7 +165,7 @@ def measurements(samples: int = 1200, seed: int = 0) -> tuple[dict[str, Any], pl
             "libraries": {"onnxruntime": "1.31.1"},
         },
         "protocol": {"warm_up": 20, "rounds": 10, "calls": samples, "threads": 1},
-        "load_average": [0.4, 0.5],
+        "load_average": {"before": [0.4, 0.5, 0.5], "after": [0.5, 0.5, 0.5]},
         "rows": rows,
     }
     return content, pl.concat(latencies)
