@@ -53,17 +53,22 @@ def retry_soon(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
 
 
 def _stop_when_alone(server: Any) -> None:
-    path = subfolder("locks") / "server-clients"
+    folder = subfolder("locks")
+    path, identity = folder / "server-clients", folder.stat().st_ino
     while True:
         time.sleep(1.0)
-        if not server.started:
-            continue
-        descriptor = locks.acquire(path, timeout_s=0)
-        if descriptor is None:
-            continue
-        locks.release(descriptor)  # a new client may still come
-        time.sleep(LINGER_S)
-        if locks.acquire(path, timeout_s=0) is not None:  # kept until this process has gone
+        try:
+            if folder.stat().st_ino != identity:
+                os._exit(0)  # the home was removed, and made anew by somebody else
+            descriptor = locks.acquire(path, timeout_s=0) if server.started else None
+            if descriptor is None:
+                continue
+            locks.release(descriptor)  # a new client may still come
+            time.sleep(LINGER_S)
+            alone = locks.acquire(path, timeout_s=0)  # kept until this process has gone
+        except OSError:  # the home was removed: nobody can be a client any more
+            os._exit(0)
+        if alone is not None:
             server.should_exit = True
             time.sleep(3.0)
             os._exit(0)

@@ -1,0 +1,56 @@
+"""The project's own server ends with its last client, and with its home."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CLIENT = """
+import sys, time
+from tasks.core import server
+print(server.connect(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("end", ["client killed", "home removed"])
+def test_no_server_is_left(tmp_path: Path, end: str) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "TEMPER_HOME": str(home)}
+    environment.pop("PREFECT_API_URL", None)
+    environment["PREFECT_HOME"] = str(home / "prefect")
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    server = None
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline().startswith("http://127.0.0.1:")
+        server = json.loads((home / "server.json").read_text())["pid"]
+        if end == "home removed":
+            shutil.rmtree(home, ignore_errors=True)
+        client.kill()
+        deadline = time.monotonic() + 40
+        while _alive(server) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not _alive(server)
+    finally:
+        client.kill()
+        client.communicate()
+        if server is not None and _alive(server):
+            os.kill(server, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
