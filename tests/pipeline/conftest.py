@@ -206,3 +206,11 @@ def ran(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     assert done.returncode == 0, done.stdout + done.stderr
     yield project
     project.end()
+
+
+@pytest.fixture
+def beside(fresh: Project, ran: Project, tmp_path: Path) -> Project:
+    """Give a clone that works in the home of the project that ran."""
+    folder = tmp_path / "beside"
+    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
+    return Project(folder, ran.home)

@@ -1,10 +1,8 @@
 """`temper new`: an example becomes a workload, runs, and is known to DVC."""
 
 import json
-import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.pipeline.conftest import Project
@@ -16,14 +14,6 @@ SMALL = (  # the least that is a whole run
     "benchmark.engines=[onnx_runtime]",
     "benchmark.batch_sizes=[1]",
 )
-
-
-@pytest.fixture
-def beside(fresh: Project, ran: Project, tmp_path: Path) -> Project:
-    """Give a clone that works in the home of the project that ran."""
-    folder = tmp_path / "beside"
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
-    return Project(folder, ran.home)
 
 
 def test_an_example_runs(beside: Project):
