@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.harness import Timed, median, project, table, temper, timed, write
 
-ROUNDS = 5
+ROUNDS = 3
 PLAIN = """
 import sys
 from prefect import flow, task
