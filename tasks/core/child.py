@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from tasks.core import errors, progress
+from tasks.core.home import NO_TELEMETRY
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 OUT_OF_MEMORY = ("out of memory", "bad allocation", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -47,6 +48,8 @@ def warm(modules: tuple[str, ...]) -> None:
         if _preloaded is not None:
             return
         _preloaded = modules
+        for name, value in NO_TELEMETRY.items():
+            os.environ.setdefault(name, value)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tasks.core.child", *modules])
         kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from tasks.core.plugins import ROOT
 
+NO_TELEMETRY = {  # of libraries that would send some; set before they are imported
+    "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime 1.31 keeps an id and events on Linux too
+}
+
 
 def home() -> Path:
     """Return the folder of the store, records, locks, databases and logs; made on first use

@@ -19,7 +19,7 @@ from dotenv import load_dotenv
 
 from tasks.core import locks
 from tasks.core.errors import TransientError
-from tasks.core.home import home, project, subfolder
+from tasks.core.home import NO_TELEMETRY, home, project, subfolder
 
 START_LIMIT_S = 90.0
 LOG_LINES = 15
@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
     """Return the environment that Prefect needs: its folders in `.temper`, and nothing leaves."""
     folder = home()
     return {
-        "DO_NOT_TRACK": "1",
+        **NO_TELEMETRY,
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_LOCAL_STORAGE_PATH": str(folder / "records"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -41,6 +41,14 @@ def pid_file(path):
     time.sleep(60)
 
 
+def environment():
+    return dict(os.environ)
+
+
+def test_libraries_send_nothing_from_children():
+    assert child.run(environment).value["ORT_DISABLE_TELEMETRY"] == "1"
+
+
 def test_value_memory_and_progress():
     heard = []
     with progress.to(lambda share, text: heard.append((share, text))):
