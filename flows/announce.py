@@ -1,7 +1,7 @@
 """What Prefect's UI shows of a run beside its tasks: progress, leaderboard, choice, report."""
 
 import json
-from collections.abc import Callable
+import time
 from typing import cast
 from uuid import UUID
 
@@ -16,15 +16,25 @@ from prefect.artifacts import (
 from tasks.core.artifacts import Made
 
 
-def progress(name: str) -> Callable[[float], None]:
-    """Make a progress artifact for the flow run at hand, and return what moves it (0 to 1)."""
-    made = create_progress_artifact(0.0, key=_key(name, "progress"), description=name)
-    artifact = cast(UUID, made)  # outside a coroutine it is no promise of one
+class Progress:
+    """A progress artifact of the flow run at hand; made once the run has lasted a while."""
 
-    def move(share: float) -> None:
-        update_progress_artifact(artifact, 100 * share)
+    AFTER_S = 5.0  # a run that ends before shows its tasks, and no bar
 
-    return move
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.start = time.monotonic()
+        self.artifact: UUID | None = None
+
+    def __call__(self, share: float) -> None:
+        """State how much of the run is done, 0 to 1."""
+        if self.artifact:
+            update_progress_artifact(self.artifact, 100 * share)
+        elif share < 1 and time.monotonic() - self.start > self.AFTER_S:
+            made = create_progress_artifact(
+                100 * share, key=_key(self.name, "progress"), description=self.name
+            )
+            self.artifact = cast(UUID, made)  # outside a coroutine it is no promise of one
 
 
 def results(name: str, made: Made) -> None:

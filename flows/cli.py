@@ -2,6 +2,7 @@
 once.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +145,8 @@ def main() -> None:
     except TemperError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()  # else the interpreter's last collections look at every object: 0.3 s
 
 
 if __name__ == "__main__":

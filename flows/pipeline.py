@@ -1,4 +1,8 @@
-"""pipeline: prepare -> train -> compress -> benchmark -> release, for one workload."""
+"""pipeline: prepare -> train -> compress -> benchmark -> release, for one workload.
+
+The five are flows of their own as stages of DVC. Here they are parts of one flow run, called by
+their functions (`.fn`): its page shows every task in one picture, and no run is made for each.
+"""
 
 from prefect import flow
 from prefect.logging import get_run_logger
@@ -36,20 +40,20 @@ def pipeline(
     state = versioning.State(name)
     device = devices.resolve(workload.device)
 
-    move = announce.progress(name)
-    made = prepare(name, workload, device, until)
+    move = announce.Progress(name)
+    made = prepare.fn(name, workload, device, until)
     move(0.1)
     if not ends(until, "features"):
-        made |= train(name, workload, device, made, until)
+        made |= train.fn(name, workload, device, made, until)
         move(0.5)
     if not ends(until, "compare"):
-        made |= compress(name, workload, device, made)
+        made |= compress.fn(name, workload, device, made)
         move(0.7)
     if not ends(until, "compress"):
-        made |= benchmark(name, workload, device, made, until, measure_again)
+        made |= benchmark.fn(name, workload, device, made, until, measure_again)
         move(0.9)
     if not ends(until, "recommend"):
-        made |= release(name, workload, device, made, until)
+        made |= release.fn(name, workload, device, made, until)
     move(1.0)
 
     if workload == tracked:

@@ -31,6 +31,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     """
     from flows import session
     from flows.workload import STEPS, Step, build, load
+    from tasks.register.store import get_ready
 
     if until not in get_args(Step):
         raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
@@ -40,8 +41,11 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     if save and settings:
         save_settings(name, settings)
     tracked = workload == load(name)
-    if not finished_before(name, workload):
+    cold = not finished_before(name, workload)
+    if cold:
         child.warm(preload(workload))  # beside the start of Prefect, in a process of its own
+        if STEPS.index(until) >= STEPS.index("register"):
+            child.ahead("register", get_ready)  # beside the first tasks
     try:
         with session.started() as run_flow:
             from flows.live import shown

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 
-from tasks.core import server
+from tasks.core import child, server
 from tasks.core.home import home, subfolder
-from tasks.register.store import QUIET, tracking_uri
+from tasks.register.store import QUIET, database_missing, get_ready, tracking_uri
 
 
 def serve(stop_after_s: float | None = None) -> None:
     """Serve both UIs and print their addresses; end with Ctrl-C, or after some seconds."""
     api = server.connect()
+    if database_missing(tracking_uri()):
+        child.run(get_ready)
     port = _free_port()
     process = subprocess.Popen(
         [

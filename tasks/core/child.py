@@ -17,7 +17,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -28,7 +29,9 @@ from tasks.core.home import NO_TELEMETRY
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 OUT_OF_MEMORY = ("out of memory", "bad allocation", "CUBLAS_STATUS_ALLOC_FAILED")
 _lock = threading.Lock()
+_ahead: "dict[str, Future[tuple[Any, Connection]]]" = {}
 _preloaded: tuple[str, ...] | None = None
+Work = tuple[bytes, int, int]  # function and arguments pickled, threads, seed
 
 
 class Outcome(NamedTuple):
@@ -51,7 +54,7 @@ def warm(modules: tuple[str, ...]) -> None:
         for name, value in NO_TELEMETRY.items():
             os.environ.setdefault(name, value)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tasks.core.child", *modules])
+        context.set_forkserver_preload(["tasks.core.child", *modules, "tasks.core.preloaded"])
         kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         os.environ.update(dict.fromkeys(kept, "1"))  # a child raises it to its own count
         try:
@@ -64,6 +67,24 @@ def warm(modules: tuple[str, ...]) -> None:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+
+def ahead(label: str, get_ready: Callable[[], None]) -> None:
+    """Start the child of a later `run(..., label=label)` now: it gets ready, then waits for work.
+
+    For what imports long and comes late. Call `warm` before. What goes wrong in `get_ready` is left
+    to the work itself.
+    """
+    started: Future[tuple[Any, Connection]] = Future()
+    _ahead[label] = started
+
+    def start() -> None:
+        try:
+            started.set_result(_start(_wait_for_work, get_ready))
+        except Exception as error:
+            started.set_exception(error)
+
+    threading.Thread(target=start, daemon=True).start()  # the server may still be importing
 
 
 def run(
@@ -85,22 +106,40 @@ def run(
         RuntimeError: any other exception of the child, with its traceback as text.
     """
     warm(())
-    context = multiprocessing.get_context("forkserver")
-    receiver, sender = context.Pipe(duplex=False)
-    work = pickle.dumps((function, args))
-    process = context.Process(target=_main, args=(sender, work, threads, seed), daemon=True)
+    work = pickle.dumps((function, args)), threads, seed
     label = label or function.__name__
     started = time.monotonic()
-    with _lock, _no_main():  # starting is not thread-safe
-        process.start()
-    sender.close()
+    process, link = _taken(label, work) or _start(_main, work)
     try:
-        return _listen(receiver, process, label, started, time_limit_s)
+        return _listen(link, process, label, started, time_limit_s)
     finally:
-        receiver.close()
+        link.close()
         if process.is_alive():
             process.kill()
         process.join()
+
+
+def _start(main: Callable[..., None], what: Any) -> tuple[Any, Connection]:
+    """Start a child; return its process and the link to it."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=main, args=(theirs, what), daemon=True)
+    with _lock, _no_main():  # starting is not thread-safe
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+def _taken(label: str, work: Work) -> tuple[Any, Connection] | None:
+    """Give work to the child that was started ahead for it; None where there is none that lives."""
+    waiting = _ahead.pop(label, None)
+    if waiting is None:
+        return None
+    with suppress(Exception):  # it could not start, or it ended: a new one does the work
+        process, link = waiting.result()
+        link.send(work)
+        return process, link
+    return None
 
 
 @contextmanager
@@ -116,16 +155,16 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _listen(receiver: Connection, process: Any, label: str, started: float, limit: float | None):
+def _listen(link: Connection, process: Any, label: str, started: float, limit: float | None):
     while True:
         left = None if limit is None else started + limit - time.monotonic()
-        if (left is not None and left <= 0) or not receiver.poll(left):
+        if (left is not None and left <= 0) or not link.poll(left):
             raise errors.TimeLimitExceeded(
                 f"{label}: not done after {limit:g} s, ended. Raise its time_limit_s in "
                 "params.yaml, or make the work smaller."
             )
         try:
-            kind, content = receiver.recv()
+            kind, content = link.recv()
         except EOFError:
             process.join()
             raise errors.TransientError(
@@ -149,20 +188,28 @@ def _ending(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-        _let_server_go()
-        if os.getppid() == 1:
-            os._exit(1)
+def _wait_for_work(link: Connection, get_ready: Callable[[], None]) -> None:
+    _die_with_parent()
+    with suppress(Exception):
+        get_ready()
+    try:
+        work = link.recv()
+    except EOFError:  # none came
+        os._exit(0)
+    _main(link, work)
+
+
+def _main(link: Connection, work: Work) -> None:
+    _die_with_parent()
+    packed, threads, seed = work
     send_lock = threading.Lock()
 
     def send(kind: str, content: Any) -> None:
         with send_lock:
-            sender.send((kind, content))
+            link.send((kind, content))
 
     try:
-        function, args = pickle.loads(work)
+        function, args = pickle.loads(packed)
         random.seed(seed)
         _set_threads(threads)
         with progress.to(lambda share, text: send("progress", (share, text))):
@@ -173,8 +220,16 @@ def _main(sender: Connection, work: bytes, threads: int, seed: int) -> None:
         answer = "error", pickle.dumps(_portable(error))
     _save_coverage()
     send(*answer)
-    sender.close()
+    link.close()
     os._exit(0)  # no atexit work of libraries that were only borrowed
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        _let_server_go()
+        if os.getppid() == 1:
+            os._exit(1)
 
 
 def _save_coverage() -> None:

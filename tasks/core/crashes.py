@@ -35,7 +35,7 @@ def dead_runs() -> list[Path]:
 
 
 def reap() -> int:
-    """Mark every dead run, its subflows and its tasks Crashed; return how many runs there were."""
+    """Mark every dead run and its tasks Crashed; return how many runs there were."""
     dead = dead_runs()
     if dead:
         from prefect.client.orchestration import get_client
@@ -62,12 +62,6 @@ def _crash(client: Any, flow_run: UUID) -> None:
         )
     )
     for task in tasks:
-        for child in client.read_flow_runs(
-            flow_run_filter=filters.FlowRunFilter(
-                parent_task_run_id=filters.FlowRunFilterParentTaskRunId(any_=[task.id])
-            )
-        ):
-            _crash(client, child.id)
         if task.state_type is not None and task.state_type.value in OPEN:
             client.set_task_run_state(task.id, Crashed(message=MESSAGE), force=True)
     if run.state_type is not None and run.state_type.value in OPEN:

@@ -25,6 +25,7 @@ def main() -> None:
     from prefect.server.api.server import create_app
 
     os.umask(0o077)
+    wait_for_writers()
     listening = socket.socket(fileno=int(sys.argv[1]))
     config = uvicorn.Config(
         retry_soon(create_app(final=True)), log_level="warning", timeout_keep_alive=30
@@ -34,6 +35,25 @@ def main() -> None:
         threading.Thread(target=work, args=(server,), daemon=True).start()
     asyncio.run(server.serve(sockets=[listening]))
     os._exit(0)  # Prefect's services may hold the interpreter for many seconds
+
+
+def wait_for_writers() -> None:
+    """Let SQLite's writers queue: a transaction takes the write lock when it begins.
+
+    Prefect's own read first, and then fail at once where another writes meanwhile: a 503, which its
+    client answers by waiting and asking again.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+    from prefect.server.database.dependencies import set_database_config
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+    class Queueing(AioSqliteConfiguration):
+        def begin_transaction(self, session: Any, with_for_update: bool = False) -> Any:
+            return super().begin_transaction(session, with_for_update=True)
+
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url.startswith("sqlite"):
+        set_database_config(Queueing(connection_url=url))
 
 
 def retry_soon(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tasks.core import locks, slots
 from tasks.core.home import home, subfolder
 from tasks.register import ledger
 
@@ -54,6 +55,8 @@ def opened(uri: str) -> Iterator[Any]:
 
             logging.getLogger("mlflow").setLevel(logging.ERROR)
             logging.getLogger("alembic").setLevel(logging.ERROR)
+            if database_missing(uri):
+                _make_database(Path(uri.removeprefix("sqlite:///")))
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
             yield mlflow.MlflowClient()
@@ -65,6 +68,42 @@ def opened(uri: str) -> Iterator[Any]:
                 os.environ[name] = before[name]
             else:
                 del os.environ[name]
+
+
+def database_missing(uri: str) -> bool:
+    """Return whether a store is an SQLite database that is not there yet."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's database, whole or not at all: half of its migrations can never be resumed."""
+    import mlflow
+
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    for left in path.parent.glob(f"{path.name}.*.tmp"):  # of a process that died here
+        left.unlink()
+    uri = f"sqlite:///{temporary}"
+    mlflow.MlflowClient(uri, uri).search_experiments(max_results=1)
+    os.replace(temporary, path)
+
+
+def get_ready() -> None:
+    """Do what a registration does before its work: import MLflow, open the store, make a new one.
+
+    For a child that is started ahead. It shares the machine like other work, so that no measurement
+    runs beside it.
+    """
+    with slots.working("cpu"), locks.held(lock_file()), opened(tracking_uri()) as client:
+        import mlflow.onnx  # noqa: F401
+        from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+        warn_dependency_requirement_mismatches(["onnx"])  # lists what is installed, once a process
+        client.search_registered_models(max_results=1)
+
+
+def lock_file() -> Path:
+    """Return the lock of the store: SQLite takes one writer."""
+    return subfolder("locks") / "mlflow"
 
 
 def versions(client: Any, name: str) -> list[Any]:

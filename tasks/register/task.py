@@ -9,7 +9,6 @@ from tasks.core import child, locks
 from tasks.core import store as contents
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
-from tasks.core.home import subfolder
 from tasks.register import ledger, registry, store
 from tasks.register.params import Params
 from tasks.register.plan import described, plan
@@ -46,7 +45,7 @@ def register(
         params,
         {**facts, **(labels or {})},
     )
-    with locks.held(subfolder("locks") / "mlflow"):  # SQLite takes one writer
+    with locks.held(store.lock_file()):
         outcome = child.run(
             registry.record, todo, time_limit_s=params.time_limit_s, label="register"
         ).value
@@ -79,7 +78,7 @@ def check(version: Artifact) -> bool:
     content = json.loads(version.file("version.json").read_text())
     found = store.state(content)
     if found == "moved":
-        with locks.held(subfolder("locks") / "mlflow"):
+        with locks.held(store.lock_file()):
             before = child.run(
                 registry.point, store.tracking_uri(), content["name"], content["version"]
             ).value

@@ -187,11 +187,13 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 @pytest.fixture
-def clone(fresh: Project, tmp_path: Path) -> Iterator[Project]:
+def clone(fresh: Project, new_database: Path, tmp_path: Path) -> Iterator[Project]:
     """Give a test a git clone of the fresh project, with a home of its own."""
     folder = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
     project = Project(folder)
+    project.home.mkdir(mode=0o700)
+    shutil.copyfile(new_database, project.home / "prefect.db")
     yield project
     project.end()
 

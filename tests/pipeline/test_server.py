@@ -21,8 +21,10 @@ time.sleep(60)
 
 @pytest.mark.pipeline
 @pytest.mark.parametrize("end", ["client killed", "home removed"])
-def test_no_server_is_left(tmp_path: Path, end: str) -> None:
+def test_no_server_is_left(tmp_path: Path, new_database: Path, end: str) -> None:
     home = tmp_path / "home"
+    home.mkdir()
+    shutil.copyfile(new_database, home / "prefect.db")
     environment = {**os.environ, "TEMPER_HOME": str(home)}
     environment.pop("PREFECT_API_URL", None)
     environment["PREFECT_HOME"] = str(home / "prefect")

@@ -1,5 +1,6 @@
 """Children give results, progress and errors back, and end when they should."""
 
+import functools
 import os
 import signal
 import time
@@ -43,6 +44,44 @@ def pid_file(path):
 
 def environment():
     return dict(os.environ)
+
+
+def get_ready():
+    os.environ["READY"] = str(os.getpid())
+
+
+def fail_to_get_ready():
+    raise OSError("no store there")
+
+
+def who():
+    return os.environ.get("READY"), str(os.getpid())
+
+
+def test_work_goes_to_the_child_that_was_started_ahead_for_it():
+    child.warm(())
+    child.ahead("later", get_ready)
+    assert child.run(who, label="another").value[0] is None
+    ready, own = child.run(who, label="later").value
+    assert ready == own
+    assert child.run(who, label="later").value[0] is None  # one piece of work, one child
+
+
+def test_a_child_that_could_not_get_ready_works_all_the_same():
+    child.warm(())
+    child.ahead("later", fail_to_get_ready)
+    assert child.run(double, 4, label="later").value == 8
+
+
+def test_a_new_child_works_where_the_one_ahead_was_killed(tmp_path):
+    child.warm(())
+    child.ahead("later", functools.partial(pid_file, tmp_path / "pid"))
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.01)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    while child._ahead["later"].result()[0].is_alive():
+        time.sleep(0.01)
+    assert child.run(double, 4, label="later").value == 8
 
 
 def test_libraries_send_nothing_from_children():
