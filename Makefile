@@ -12,7 +12,7 @@ run: setup
 	@$(BIN)/temper run digits
 
 test: lint types contracts
-	$(BIN)/pytest -m "not slow and not gpu" --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST)
 
 quick: setup
 	$(BIN)/pytest tests/unit -q

@@ -4,6 +4,7 @@ Children are forked from one server process that has imported the heavy librarie
 with the process that asked for them, however that ends.
 """
 
+import atexit
 import ctypes
 import importlib
 import multiprocessing
@@ -85,6 +86,7 @@ def ahead(label: str, get_ready: Callable[[], None]) -> None:
             started.set_exception(error)
 
     threading.Thread(target=start, daemon=True).start()  # the server may still be importing
+    atexit.register(_dismiss, label)
 
 
 def run(
@@ -140,6 +142,13 @@ def _taken(label: str, work: Work) -> tuple[Any, Connection] | None:
         link.send(work)
         return process, link
     return None
+
+
+def _dismiss(label: str) -> None:
+    """End a child that no work came to."""
+    waiting = _ahead.pop(label, None)
+    if waiting is not None and waiting.done() and waiting.exception() is None:
+        waiting.result()[0].kill()
 
 
 @contextmanager

@@ -46,20 +46,27 @@ def opened(uri: str) -> Iterator[Any]:
     A new SQLite store costs 1.6 s of migrations, an open one 10 ms, the imports 2 to 3 s: so it is
     done in a child process, once a registration.
     """
+    with _calm():
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        if database_missing(uri):
+            _make_database(Path(uri.removeprefix("sqlite:///")))
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+        yield mlflow.MlflowClient()
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Let MLflow send nothing, warn of nothing, and leave the environment as it was."""
     before, mask = dict(os.environ), os.umask(0o077)
     os.environ.update(QUIET)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SQLAlchemy's deprecations, as MLflow uses it
-            import mlflow
-
-            logging.getLogger("mlflow").setLevel(logging.ERROR)
-            logging.getLogger("alembic").setLevel(logging.ERROR)
-            if database_missing(uri):
-                _make_database(Path(uri.removeprefix("sqlite:///")))
-            mlflow.set_tracking_uri(uri)
-            mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
-            yield mlflow.MlflowClient()
+            yield
     finally:
         os.umask(mask)
         changed = [name for name, value in os.environ.items() if before.get(name) != value]
@@ -93,12 +100,19 @@ def get_ready() -> None:
     For a child that is started ahead. It shares the machine like other work, so that no measurement
     runs beside it.
     """
-    with slots.working("cpu"), locks.held(lock_file()), opened(tracking_uri()) as client:
+    with slots.working("cpu"), _calm():
         import mlflow.onnx  # noqa: F401
         from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
         warn_dependency_requirement_mismatches(["onnx"])  # lists what is installed, once a process
-        client.search_registered_models(max_results=1)
+        lock = locks.acquire(lock_file(), timeout_s=0)
+        if lock is None:  # perhaps by the registration that this child is for: no waiting
+            return
+        try:
+            with opened(tracking_uri()) as client:
+                client.search_registered_models(max_results=1)
+        finally:
+            locks.release(lock)
 
 
 def lock_file() -> Path:

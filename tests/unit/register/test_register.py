@@ -1,13 +1,15 @@
 """Registration against a real MLflow store on SQLite: done once, found again, checked, aliased."""
 
 import json
+import os
 import sqlite3
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tasks.core import child
+from tasks.core import child, locks
 from tasks.core.errors import ParityError
 from tasks.core.prepared import Prepared
 from tasks.register import graphs, ledger, registry, store
@@ -242,3 +244,21 @@ def test_a_ledger_line_left_unfinished_is_passed_over(tmp_path, monkeypatch):
     with open(ledger.path(), "a") as stream:
         stream.write('{"time": "20')
     assert [e["version"] for e in ledger.read()] == [1]
+
+
+@pytest.mark.timeout(60)
+def test_getting_ready_does_not_wait_for_the_task_that_gives_the_work(home):
+    with locks.held(store.lock_file()):
+        store.get_ready()
+
+
+def test_a_database_is_whole_or_not_there(home, tmp_path, monkeypatch):
+    path = tmp_path / "new.db"
+    (tmp_path / "new.db.1.tmp").write_text("what a killed process left")
+    made = {}
+    monkeypatch.setattr(os, "replace", lambda new, old: made.update({old: Path(new).read_bytes()}))
+    with store._calm():
+        store._make_database(path)
+    assert list(made) == [path]
+    assert not (tmp_path / "new.db.1.tmp").exists()
+    assert not path.exists()  # it would be moved there as the last thing
