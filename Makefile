@@ -12,10 +12,10 @@ run: setup
 	@$(BIN)/temper run digits
 
 test: lint types contracts
-	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest -m "not slow and not gpu" -n 2 --cov --cov-report=term:skip-covered $(PYTEST)
 
 quick: setup
-	$(BIN)/pytest tests/unit -q
+	$(BIN)/pytest tests/unit -n 2 -q
 
 lint: setup
 	$(BIN)/ruff check .

@@ -23,13 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(server.environment())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together on one worker what shares a project that ran, else the tests of a file."""
-    for item in items:
-        shared = {"ran", "beside"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("ran" if shared else str(item.path)))
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the session's folders; the server, if one was started, stops by its locks."""
     from tasks.core import server
