@@ -24,7 +24,9 @@ POLL_S = 0.1
 
 
 class Timed(NamedTuple):
-    """How a command went: exit code, seconds, and the most memory of its processes at once."""
+    """How a command went: exit code, seconds, and (0 unless it was watched) the most memory of its
+    processes at once.
+    """
 
     code: int
     wall_s: float
@@ -52,13 +54,15 @@ def project() -> Iterator[dict[str, str]]:
         yield environment
 
 
-def temper(environment: dict[str, str], *arguments: str) -> Timed:
+def temper(environment: dict[str, str], *arguments: str, watched: bool = False) -> Timed:
     """Run a `temper` command in a project, as a process of its own."""
-    return timed([sys.executable, "-m", "flows.cli", *arguments], environment)
+    return timed([sys.executable, "-m", "flows.cli", *arguments], environment, watched)
 
 
-def timed(command: list[str], environment: dict[str, str]) -> Timed:
-    """Run a command; measure its wall time and the memory of all its processes (PSS)."""
+def timed(command: list[str], environment: dict[str, str], watched: bool = False) -> Timed:
+    """Run a command; measure its wall time, and where it is watched the memory of all its
+    processes (PSS): that takes time of its own.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -71,11 +75,13 @@ def timed(command: list[str], environment: dict[str, str]) -> Timed:
     peak = [0.0]
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(process.pid, peak, stop))
-    watcher.start()
+    if watched:
+        watcher.start()
     output, _ = process.communicate()
     wall = time.perf_counter() - start
     stop.set()
-    watcher.join()
+    if watched:
+        watcher.join()
     return Timed(process.returncode, wall, peak[0], output)
 
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.harness import Timed, median, project, table, temper, timed, write
 
-ROUNDS = 3
+ROUNDS = 5
 PLAIN = """
 import sys
 from prefect import flow, task
@@ -40,7 +40,7 @@ def main() -> None:
     with project() as environment, TemporaryDirectory() as folder:
         script = Path(folder) / "plain.py"
         script.write_text(PLAIN)
-        first = _checked(temper(environment, "run", "digits"))
+        first = _checked(temper(environment, "run", "digits", watched=True))
         tasks = sum(map(int, re.findall(r"(\d+) (?:tasks ran|cached)", first.output)))
         alone = _cached_beside_plain(environment, script, tasks, folder)
         server = _serve(environment)

@@ -1,16 +1,12 @@
 """benchmark: every variant x every engine, interleaved -> recommend."""
 
-from prefect import flow
-
 from flows.workload import Step, Workload, ends
 from tasks.benchmark import machine
 from tasks.benchmark.task import measure
 from tasks.core.artifacts import Made, named, under
-from tasks.core.crashes import mark
 from tasks.recommend.task import recommend
 
 
-@flow(name="benchmark", flow_run_name="benchmark {name}", on_running=[mark])
 def benchmark(
     name: str,
     workload: Workload,

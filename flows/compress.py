@@ -1,15 +1,13 @@
 """compress: every model to one ONNX graph, then every recipe of the sweep."""
 
-from prefect import flow, unmapped
+from prefect import unmapped
 
 from flows.workload import Workload
 from tasks.compress.task import compress as compress_model
 from tasks.compress.task import export
 from tasks.core.artifacts import Made, named
-from tasks.core.crashes import mark
 
 
-@flow(name="compress", flow_run_name="compress {name}", on_running=[mark])
 def compress(name: str, workload: Workload, device: str, made: Made) -> Made:
     """Return every variant: `compress/<model>/fp32` and one a recipe."""
     models = workload.models

@@ -1,7 +1,7 @@
 """pipeline: prepare -> train -> compress -> benchmark -> release, for one workload.
 
-The five are flows of their own as stages of DVC. Here they are parts of one flow run, called by
-their functions (`.fn`): its page shows every task in one picture, and no run is made for each.
+The five are parts of one flow run here: its page shows every task in one picture. As a stage of DVC
+each is a flow run of its own (flows/stage.py).
 """
 
 from prefect import flow
@@ -41,19 +41,19 @@ def pipeline(
     device = devices.resolve(workload.device)
 
     move = announce.Progress(name)
-    made = prepare.fn(name, workload, device, until)
+    made = prepare(name, workload, device, until)
     move(0.1)
     if not ends(until, "features"):
-        made |= train.fn(name, workload, device, made, until)
+        made |= train(name, workload, device, made, until)
         move(0.5)
     if not ends(until, "compare"):
-        made |= compress.fn(name, workload, device, made)
+        made |= compress(name, workload, device, made)
         move(0.7)
     if not ends(until, "compress"):
-        made |= benchmark.fn(name, workload, device, made, until, measure_again)
+        made |= benchmark(name, workload, device, made, until, measure_again)
         move(0.9)
     if not ends(until, "recommend"):
-        made |= release.fn(name, workload, device, made, until)
+        made |= release(name, workload, device, made, until)
     move(1.0)
 
     if workload == tracked:

@@ -1,18 +1,14 @@
 """prepare: ingest -> validate -> clean -> features (and split)."""
 
-from prefect import flow
-
 from flows import origin, versioning
 from flows.workload import Step, Workload, ends
 from tasks.clean.task import clean
 from tasks.core.artifacts import Made, named
-from tasks.core.crashes import mark
 from tasks.features.task import features
 from tasks.ingest.task import fetch, ingest
 from tasks.validate.task import expectations, freshness, validate
 
 
-@flow(name="prepare", flow_run_name="prepare {name}", on_running=[mark])
 def prepare(name: str, workload: Workload, device: str, until: Step = "report") -> Made:
     """Return the artifacts of the steps up to `until`; the last is `features/prepared`."""
     dataset = origin.dataset(workload)

@@ -2,18 +2,14 @@
 
 from typing import Any
 
-from prefect import flow
-
 from flows import announce, history
 from flows.workload import Step, Workload, ends
 from tasks.core.artifacts import Made, named, under
-from tasks.core.crashes import mark
 from tasks.core.params import digest
 from tasks.register.task import ensure
 from tasks.report.task import report
 
 
-@flow(name="release", flow_run_name="release {name}", on_running=[mark])
 def release(name: str, workload: Workload, device: str, made: Made, until: Step = "report") -> Made:
     """Return the registered version and the report."""
     facts: dict[str, Any] = {

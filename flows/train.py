@@ -1,15 +1,13 @@
 """train: fit every model -> resample every model -> compare."""
 
-from prefect import flow, unmapped
+from prefect import unmapped
 
 from flows.workload import Step, Workload, ends
 from tasks.compare.task import compare, resample
 from tasks.core.artifacts import Made, named
-from tasks.core.crashes import mark
 from tasks.train.task import fit
 
 
-@flow(name="train", flow_run_name="train {name}", on_running=[mark])
 def train(name: str, workload: Workload, device: str, made: Made, until: Step = "report") -> Made:
     """Return the fitted models, how their fits went, their resamples and the leaderboard."""
     models = workload.models

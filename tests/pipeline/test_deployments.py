@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.workload import load
 from tests.pipeline.conftest import Project, until
 
 
@@ -28,8 +29,9 @@ def test_a_triggered_run_completes(ran: Project, tmp_path: Path, monkeypatch):
             _check_form(micro.parameter_openapi_schema)
             assert micro.schedules[0].schedule.cron == "0 1 * * *"
             assert micro.global_concurrency_limit.limit == 1
+            other = load("micro", ["seed=7"]).model_dump(mode="json", by_alias=True)
             run = client.create_flow_run_from_deployment(
-                micro.id, parameters={"name": "micro", "until": "compare"}
+                micro.id, parameters={"name": "micro", "params": other}
             )
 
             def state() -> str:
@@ -45,7 +47,8 @@ def test_a_triggered_run_completes(ran: Project, tmp_path: Path, monkeypatch):
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         ran.end()
-    assert any((ran.home / "records").iterdir())
+    registered = [p for p in (ran.home / "records").iterdir() if p.name.startswith("register-")]
+    assert len(registered) == 2  # that of the first run, and this one's
     assert not (ran.user / ".prefect").exists()
     assert {k: v for k, v in ran.shown().items() if "/metrics/" in k} == view
 
