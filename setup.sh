@@ -32,7 +32,7 @@ index=$(setting index-url)
 [ -z "$links" ] || export UV_FIND_LINKS="$links"
 [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 install() {
-    .venv/bin/uv pip install -q --python .venv/bin/python -c constraints.txt -e ".[$extras]" "$@"
+    .venv/bin/uv pip install -q --compile-bytecode --python .venv/bin/python -c constraints.txt -e ".[$extras]" "$@"
 }
 if [ -n "$links" ]; then # a torch build is at hand
     install
