@@ -12,7 +12,7 @@ run: setup
 	@$(BIN)/temper run digits
 
 test: lint types contracts
-	$(BIN)/pytest -m "not slow and not gpu" -n 2 --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(PYTEST)
 
 quick: setup
 	$(BIN)/pytest tests/unit -n 2 -q
