@@ -84,6 +84,16 @@ def test_a_new_child_works_where_the_one_ahead_was_killed(tmp_path):
     assert child.run(double, 4, label="later").value == 8
 
 
+def test_a_child_that_no_work_came_to_is_ended():
+    child.warm(())
+    child.ahead("later", get_ready)
+    process, _ = child._ahead["later"].result(timeout=30)
+    child._dismiss("later")
+    process.join(10)
+    assert not process.is_alive()
+    child._dismiss("later")  # there is none any more
+
+
 def test_libraries_send_nothing_from_children():
     assert child.run(environment).value["ORT_DISABLE_TELEMETRY"] == "1"
 
