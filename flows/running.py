@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONSTRAINT_FAILED = 3
 IMPORTS = {  # distribution: the modules of it that take long
-    "scikit-learn": ("sklearn.linear_model", "sklearn.ensemble"),
+    "scikit-learn": ("sklearn.linear_model",),
 }
 
 
