@@ -32,7 +32,9 @@ index=$(setting index-url)
 [ -z "$links" ] || export UV_FIND_LINKS="$links"
 [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 install() {
-    .venv/bin/uv pip install -q --compile-bytecode --python .venv/bin/python -c constraints.txt -e ".[$extras]" "$@"
+    # compiled here: else the first runs do it, process by process
+    .venv/bin/uv pip install -q --compile-bytecode --python .venv/bin/python \
+        -c constraints.txt -e ".[$extras]" "$@"
 }
 if [ -n "$links" ]; then # a torch build is at hand
     install

@@ -6,15 +6,12 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Task
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class Input(PluginParams):
@@ -68,10 +65,8 @@ class Prepared:
         """Return the target of a part: (n,) float64, or int64 class indices."""
         return np.load(self.folder / f"y_{part}.npy")
 
-    def table(self, part: str) -> "pl.DataFrame":
+    def table(self, part: str) -> pl.DataFrame:
         """Return the rows of a part as `clean` left them."""
-        import polars as pl
-
         return pl.read_parquet(self.folder / f"{part}.parquet")
 
     @property
@@ -91,10 +86,8 @@ class Prepared:
         return self.table(part)[ROW].to_numpy()
 
 
-def feed(frame: "pl.DataFrame", inputs: list[Input]) -> dict[str, np.ndarray]:
+def feed(frame: pl.DataFrame, inputs: list[Input]) -> dict[str, np.ndarray]:
     """Return a frame's columns as the graph's input tensors, by name: (n, *shape) each."""
-    import polars as pl
-
     tensors = {}
     for spec in inputs:
         column = frame[spec.name]
