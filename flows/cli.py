@@ -55,6 +55,22 @@ def new(
 
 
 @app.command()
+def why(
+    name: Name,
+    task: Annotated[str | None, typer.Argument(help="Only this task: fit, or light_gbm.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Say for each task whether it would run, and what made the difference; run nothing."""
+    from flows import workload
+    from tasks.core import server
+
+    server.set_environment()
+    from flows.why import show
+
+    show(name, workload.load(name, settings), task)
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml: every problem at once, with its path and the nearest known name."""
     from flows.checking import check_all
@@ -98,14 +114,24 @@ def fetch(name: Name) -> None:
 
 @app.command()
 def slots() -> None:
-    """Show who holds the GPU slots and the quiet lane."""
-    from tasks.core.slots import holders
+    """Show who holds the GPU slots and the quiet lane, since when, and who waits for them."""
+    from flows.occupancy import show
 
-    held = holders()
-    for holder in held:
-        print(f"{holder['slot']}: process {holder['pid']}")
-    if not held:
-        print("no slot is held")
+    show()
+
+
+@app.command(name="gc")
+def collect(
+    keep_gb: Annotated[float, typer.Option(min=0, help="Size of the store, in GB.")] = 10.0,
+    keep_days: Annotated[float, typer.Option(min=0, help="Days since the last use.")] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and why.")] = False,
+) -> None:
+    """Remove results that were not used for long: never what the view, dvc.lock, the registry or
+    the next report needs.
+    """
+    from flows.collecting import collect
+
+    collect(keep_gb, keep_days, dry_run)
 
 
 @app.command()
@@ -140,6 +166,7 @@ def main() -> None:
     """Run the command line; an error that Temper raised on purpose is a message, not a
     traceback.
     """
+    gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay: 0.2 s of a command
     try:
         app()
     except TemperError as error:

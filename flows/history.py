@@ -6,13 +6,14 @@ new stays its comparison, so that running it again, or going back to it, changes
 """
 
 import json
-import os
 import subprocess
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from tasks.core import locks, store
 from tasks.core.artifacts import Artifact
 from tasks.core.home import project, subfolder
+from tasks.core.temporary import write
 from tasks.register import store as registry
 
 
@@ -56,10 +57,39 @@ def remember(name: str, now: Before, report: Artifact) -> None:
             }
         entry["report"] = report.digest
         runs = [run for run in runs if run["identity"] != now.identity] + [entry]
-        path = _file(name)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(runs, indent=1))
-        os.replace(temporary, path)
+        write(_file(name), json.dumps(runs, indent=1))
+
+
+def needed(shown: set[str], registered: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the digests that later reports compare themselves with, each with who needs it.
+
+    Args:
+        shown: digests of the reports that are to stay: what they were compared with stays too, else
+            making them again would change them.
+        registered: the URIs of versions in the registry, whose version.json stays.
+    """
+    for path in sorted(subfolder("history").glob("*.json")):
+        name = path.stem
+        runs = _read(name)
+        last = runs[-1:]
+        digests = [run["report"] for run in last] + [_champions_report(name, runs, None)]
+        for run in runs:
+            if run["report"] in shown:
+                digests += [run["previous"], run["champion"]]
+            uri = "models:/{}/{}".format(*run["registered"]) if run.get("registered") else None
+            if uri in registered:
+                yield run["identity"].rpartition("-")[2], str(uri)
+        yield from ((digest, f"history of {name}") for digest in digests if digest)
+
+
+def forget(gone: set[str]) -> None:
+    """Forget the runs whose reports have gone."""
+    for path in sorted(subfolder("history").glob("*.json")):
+        with locks.held(subfolder("locks") / f"history-{path.stem}"):
+            runs = _read(path.stem)
+            left = [run for run in runs if run["report"] not in gone]
+            if left != runs:
+                write(path, json.dumps(left, indent=1))
 
 
 def git_commit() -> str | None:

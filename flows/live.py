@@ -1,7 +1,6 @@
 """A run's progress on the terminal: step, share, time left."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from flows.workload import STEPS, Step, Workload, ends
 from tasks.core import progress
 from tasks.core.home import subfolder
+from tasks.core.temporary import write
 
 USUAL_S = {
     "fit": 4.0,
@@ -25,7 +25,7 @@ def expected(workload: Workload, until: Step) -> dict[str, float]:
     models = list(workload.train.models)
     plan: dict[Step, list[str]] = {
         "ingest": ["fetch", "ingest"],
-        "validate": ["validate", "expectations"],
+        "validate": ["validate", *(["expectations"] if workload.validate_.expectations else [])],
         "clean": ["clean"],
         "features": ["features"],
         "train": [f"fit {model}" for model in models],
@@ -65,8 +65,7 @@ class Live:
 
     def hear(self, event: progress.Event) -> None:
         """Take in an event of the run."""
-        named = event.run.startswith(event.name)  # a run `resample mlp` of the task `resample`
-        run = event.run if named else f"{event.name} {event.run}"
+        run = progress.label(event.name, event.run)
         if event.kind == "share":
             self.text = f"{event.text} {event.share:.0%}"
         elif event.kind == "began":
@@ -100,9 +99,7 @@ class Live:
     def keep(self) -> None:
         """Remember how long the task runs took, for the next run's estimate."""
         if self.took:
-            temporary = self.file.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(self._earlier() | self.took, indent=1))
-            os.replace(temporary, self.file)
+            write(self.file, json.dumps(self._earlier() | self.took, indent=1))
 
     def _earlier(self) -> dict[str, float]:
         try:

@@ -78,8 +78,9 @@ def put_raw(name: str, checked: bool = True) -> None:
     """
     from flows import origin, view
     from flows.workload import load
-    from tasks.core import store
+    from tasks.core import store, usage
 
+    usage.share()
     workload = load(name)
     dataset = origin.dataset(workload)
     source = origin.source(name, workload)

@@ -7,14 +7,14 @@ each is a flow run of its own (flows/stage.py).
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows import announce, origin, versioning, view
+from flows import announce, needs, origin, versioning, view
 from flows.benchmark import benchmark
 from flows.compress import compress
 from flows.prepare import prepare
 from flows.release import release
 from flows.train import train
 from flows.workload import STEPS, Step, Workload, ends, load
-from tasks.core import devices, progress
+from tasks.core import devices, progress, usage
 from tasks.core.artifacts import Made
 from tasks.core.crashes import mark
 
@@ -35,6 +35,7 @@ def pipeline(
         until: the last step to run.
         measure_again: measure latencies although they were measured on this machine before.
     """
+    usage.share()  # a deployment's run comes here first
     tracked = load(name)
     workload = params or tracked
     state = versioning.State(name)
@@ -67,6 +68,7 @@ def show(name: str, workload: Workload, made: Made, state: versioning.State, unt
     if origin.in_view(name, workload):
         steps.remove("raw")  # the user may have changed it meanwhile
     view.publish(name, made, steps)
+    needs.note(name)
     if until == STEPS[-1] and versioning.tracked(name):
         problem = versioning.commit(state, made["raw"])
         if problem:

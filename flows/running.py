@@ -11,8 +11,9 @@ from flows import versioning
 from tasks.core import child, params
 from tasks.core.artifacts import Made
 from tasks.core.errors import ParamsError, TemperError
-from tasks.core.home import home, project, subfolder
+from tasks.core.home import project, subfolder
 from tasks.core.plugins import unknown
+from tasks.core.temporary import write
 
 if TYPE_CHECKING:
     from flows.workload import Workload
@@ -129,7 +130,7 @@ def finished_before(name: str, workload: "Workload") -> bool:
 
 def note_finished(name: str, workload: "Workload") -> None:
     """Remember that this run has been through."""
-    _finished_file(name).write_text(_identity(name, workload))
+    write(_finished_file(name), _identity(name, workload))
 
 
 def _identity(name: str, workload: "Workload") -> str:
@@ -173,8 +174,7 @@ def _cause(error: BaseException) -> BaseException:
         seen = seen.__cause__ or seen.__context__
     import traceback
 
-    log = home() / "logs" / "last-failure.log"
-    log.parent.mkdir(mode=0o700, exist_ok=True)
-    log.write_text("".join(traceback.format_exception(error)))
+    log = subfolder("logs") / "last-failure.log"
+    write(log, "".join(traceback.format_exception(error)))
     text = str(error).strip().splitlines() or [""]
     return TemperError(f"{type(error).__name__}: {text[0]}\nThe whole of it: {log}")

@@ -8,7 +8,7 @@ import sys
 import time
 
 from tasks.core import child, server
-from tasks.core.home import home, subfolder
+from tasks.core.home import home, open_log, subfolder
 from tasks.register.store import QUIET, database_missing, get_ready, tracking_uri
 
 
@@ -27,8 +27,9 @@ def serve(stop_after_s: float | None = None) -> None:
         cwd=home(),
         env={**os.environ, **QUIET},
         stdout=subprocess.DEVNULL,
-        stderr=open(home() / "logs" / "mlflow-ui.log", "wb"),  # noqa: SIM115 - the child's
+        stderr=open_log("mlflow-ui.log"),
         start_new_session=True,
+        umask=0o077,
     )
     try:
         print(f"Prefect  {api.removesuffix('/api')}", flush=True)

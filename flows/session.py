@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.core import server
+from tasks.core import server, usage
 
 
 @contextmanager
@@ -14,6 +14,7 @@ def started() -> Iterator[Callable[..., Any]]:
     Call this before Prefect is imported: it sets the environment that Prefect reads at its import.
     """
     url = server.connect(wait=False)
+    usage.share()
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own

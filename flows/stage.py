@@ -26,7 +26,7 @@ STAGES = {  # flow: (steps whose artifacts it takes, steps whose artifacts it ma
 
 def run(stage: str, name: str) -> None:
     """Run a stage of a workload with the params of params.yaml."""
-    from flows import session, view
+    from flows import needs, session, view
 
     takes, makes = STAGES[stage]
     with session.started() as run_flow:
@@ -47,6 +47,7 @@ def run(stage: str, name: str) -> None:
             **arguments,
         )
         view.publish(name, made, list(makes))
+        needs.note(name)
 
 
 def main() -> None:

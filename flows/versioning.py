@@ -1,20 +1,25 @@
 """Keeps DVC's record of a workload's stages true after a run that DVC did not start."""
 
+import configparser
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
+from flows.view import MANIFEST
 from tasks.core import devices, locks, params, store
 from tasks.core.artifacts import Artifact, file_digest
 from tasks.core.errors import DataError, TemperError
 from tasks.core.home import project, subfolder
 from tasks.core.libraries import version
+from tasks.core.temporary import write
 from tasks.ingest.params import Params as Ingest
 
 YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times as fast
@@ -64,7 +69,7 @@ def commit(state: State, raw: Artifact) -> str | None:
             targets.insert(0, f"fetch@{name}")
         done = dvc("commit", "-f", "-q", *targets)
         if done.returncode == 0 and _same(state, raw):
-            _memo(name).write_text(json.dumps(_mark(state)))
+            write(_memo(name), json.dumps(_mark(state)))
             return None
         if before is None:
             lock.unlink(missing_ok=True)
@@ -120,6 +125,31 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def recorded(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield the digests of the artifacts that a project's dvc.lock records, and who needs each.
+
+    dvc.lock has the digests that DVC gives folders; the manifests in them lie in DVC's cache.
+    """
+    config = configparser.ConfigParser()
+    config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
+    contents = root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files" / "md5"
+    try:
+        stages = yaml.load((root / "dvc.lock").read_bytes(), YamlLoader)["stages"]
+    except (OSError, yaml.YAMLError, LookupError, TypeError):
+        return
+    for stage, content in stages.items():
+        for out in content.get("outs", []):
+            with suppress(OSError, ValueError, LookupError):  # not in the cache: nothing to keep
+                md5 = out["md5"]
+                if not md5.endswith(".dir"):
+                    continue
+                files = json.loads((contents / md5[:2] / md5[2:]).read_text())
+                (manifest,) = (f["md5"] for f in files if f["relpath"] == MANIFEST)
+                digests = json.loads((contents / manifest[:2] / manifest[2:]).read_text())
+                for digest in digests.values():
+                    yield digest, f"dvc.lock of {stage.partition('@')[2]}"
 
 
 def track_raw(name: str) -> None:

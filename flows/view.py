@@ -38,7 +38,8 @@ def take(name: str, steps: list[str]) -> Made:
     """Return the artifacts that the view shows, their contents put into the store where they lack.
 
     Raises:
-        DataError: a step's folder is missing or incomplete.
+        DataError: a step's folder is missing or incomplete, or holds other files than were put
+        there.
     """
     made: Made = {}
     for step in steps:
@@ -50,18 +51,24 @@ def take(name: str, steps: list[str]) -> Made:
                 f"{root}: no artifacts of the step {step!r}. Run `temper run {name}`, or fetch "
                 "them with `dvc pull`."
             ) from None
-        for artifact_name in manifest:
-            made[artifact_name] = _taken(artifact_name, _place(root, step, artifact_name))
+        for artifact_name, digest in manifest.items():
+            artifact = Artifact(name=artifact_name, digest=digest)
+            made[artifact_name] = _taken(artifact, _place(root, step, artifact_name), name)
     return made
 
 
-def _taken(artifact_name: str, place: Path) -> Artifact:
-    artifact = Artifact(name=artifact_name, digest=folder_digest(place))
+def _taken(artifact: Artifact, place: Path, workload: str) -> Artifact:
+    found = folder_digest(place)
+    if found != artifact.digest:  # taken all the same, DVC would record it as what was made
+        raise DataError(
+            f"{place}: its files are not those that were put there: expected {artifact.digest}, "
+            f"found {found}. `temper run {workload}` or `dvc checkout` puts them right."
+        )
     if store.intact(artifact):
         return artifact
     with store.writing() as copy:
         shutil.copytree(place, copy, dirs_exist_ok=True)
-        return store.put(artifact_name, copy)
+        return store.put(artifact.name, copy)
 
 
 def _show(root: Path, step: str, made: Made) -> None:

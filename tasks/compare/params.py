@@ -16,7 +16,7 @@ class Resampling(PluginParams):
     )
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads of one fit")
     time_limit_s: float = Field(
-        default=1800.0, gt=0, description="of all resamples of a model; then they are ended"
+        default=1800.0, gt=0, description="of all resamples of a model, and of the comparison"
     )
 
     def count(self, model: Plugin) -> int:

@@ -16,7 +16,14 @@ from tasks.core.stopping import stop_mask
 
 
 def resample_scores(
-    folder: Path, model: Plugin, count: int, total: int, seed: int, threads: int, device: str
+    folder: Path,
+    model: Plugin,
+    count: int,
+    total: int,
+    seed: int,
+    threads: int,
+    device: str,
+    pieces: int = 1,
 ) -> dict[str, Any]:
     """Return the content of `scores.json`: every metric on each of the first `count` resamples.
 
@@ -54,7 +61,7 @@ def resample_scores(
             continue
         X = preparation.transform(rows, state)
         data = divided(X, y[train], stop, meta, preparation.feature_names(state))
-        context = FitContext(seed=seed + index, threads=threads, device=device)
+        context = FitContext(seed + index, threads, device, pieces=pieces)
         with progress.within(index / tried, (index + 1) / tried, f"{index + 1} of {tried}"):
             fitted = model.module.fit(data, model.typed, context)
         predicted = model.module.predict(fitted, preparation.transform(frame[test], state))
@@ -77,4 +84,4 @@ def resample_scores(
         "n_test": float(np.mean([size[1] for size in sizes])),
         "repeats": len(used),
         "split": split.name,
-    }
+    } | ({"pieces": pieces} if pieces > 1 else {})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.core.graph import AS_WRITTEN, INT8_TRT
+
 if TYPE_CHECKING:
     import onnx
 
@@ -67,11 +69,15 @@ def serialise(model: "onnx.ModelProto") -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def session(model: "bytes | onnx.ModelProto", options: Any = None) -> Any:
+def session(
+    model: "bytes | onnx.ModelProto", options: Any = None, dialect: str | None = None
+) -> Any:
     """Return an ONNX Runtime session on the CPU with one thread and these options."""
     import onnxruntime
 
     options = options or onnxruntime.SessionOptions()
+    for key, value in AS_WRITTEN.items() if dialect == INT8_TRT else ():
+        options.add_session_config_entry(key, value)
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     content = model if isinstance(model, bytes) else serialise(model)

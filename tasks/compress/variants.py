@@ -154,7 +154,7 @@ def _write(
     content = graphs.serialise(made)
     meta = data.meta
     rows = data.feed(meta.judged)
-    got = graphs.run(graphs.session(content), rows)
+    got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
     if not np.isfinite(got).all():
         raise ParityError(
             f"{int((~np.isfinite(got)).sum())} of {got.size} predictions are not finite numbers"

@@ -20,10 +20,14 @@ class Artifact(BaseModel):
 
     @property
     def path(self) -> Path:
-        """Return the folder in the store that holds the files, read-only."""
-        from tasks.core.store import folder_of
+        """Return the folder in the store that holds the files, read-only and as they were put.
 
-        return folder_of(self.digest)
+        Raises:
+            StoreError: the content is missing or damaged: nothing of it is loaded.
+        """
+        from tasks.core.store import folder_of, require
+
+        return folder_of(require(self).digest)
 
     def file(self, relative: str) -> Path:
         """Return the path of one file of the artifact.

@@ -3,7 +3,8 @@
 The key: the task's name; its arguments by content (digests of artifacts, parameters, code and
 libraries of plugins); the first-party code it reaches; the versions of the libraries it declares;
 the device class. A record counts only if the store holds every output with its digest: reading it
-checks that, and Prefect takes an exception there for a miss (guarded by a test).
+checks that, and Prefect takes an exception there for a miss (guarded by a test). Whose record it is
+is checked before, by whoever has the lock of its key (`tasks/core/records.py`).
 """
 
 import hashlib
@@ -15,10 +16,10 @@ from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.locking.protocol import LockManager
 from prefect.serializers import Serializer
-from prefect.transactions import IsolationLevel
+from prefect.transactions import IsolationLevel, get_transaction
 from pydantic import BaseModel
 
-from tasks.core import closure, devices, locks, progress, store
+from tasks.core import closure, devices, locks, progress, records, store, trace
 from tasks.core.artifacts import Artifact
 from tasks.core.errors import StoreError, TransientError
 from tasks.core.home import subfolder
@@ -47,20 +48,22 @@ def cached(*libraries: str, plugins: Sequence[str] = ()) -> dict[str, Any]:
         "retry_delay_seconds": RETRIES,
         "retry_condition_fn": transient,
         "on_running": [progress.task_hook("began")],
-        "on_completion": [progress.task_hook("ended")],
+        "on_completion": [_traced, progress.task_hook("ended")],
         "on_failure": [progress.task_hook("failed")],
     }
 
 
+def _traced(task: Any, run: Any, state: Any) -> None:
+    label = progress.label(task.name, run.name)
+    trace.end(run.id, label, state.name == "Cached", run.flow_run_id)
+
+
+_traced.log_on_run = False
+
+
 def transient(task: Any, run: Any, state: Any) -> bool:
     """Return whether a failed run may go through when tried again."""
-    try:
-        state.result(raise_on_failure=True)
-    except TRANSIENT:
-        return True
-    except Exception:
-        return False
-    return False
+    return isinstance(state.result(raise_on_failure=False), TRANSIENT)
 
 
 class Content(CachePolicy):
@@ -79,19 +82,31 @@ class Content(CachePolicy):
         **kwargs: Any,
     ) -> str:
         """Return the key of a task run. Arguments whose name begins with `label` do not count."""
-        task = task_ctx.task
+        parts = self.parts(task_ctx.task, inputs)
+        key = key_of(parts)
+        trace.begin(task_ctx.task_run.id, flow_parameters.get("name"), key, parts)
+        return key
+
+    def parts(self, task: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return all that the key of a task run depends on."""
         used = [f"{KINDS[kind]}.{name}" for kind in self.plugins for name in names(kind)]
-        parts = {
+        return {
             "task": task.name,
+            "room": task.fn.__module__.split(".")[1],
             "arguments": {
-                name: "label" if name.startswith("label") else content(value, name)
+                name: content(value, name)
                 for name, value in sorted(inputs.items())
+                if not name.startswith("label")
             },
-            "code": closure.total(closure.code_of(task.fn.__module__, *used)),
+            "code": closure.code_of(task.fn.__module__, *used),
             "libraries": {name: version(name) for name in self.libraries},
         }
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        return f"{task.name}-{digest}"
+
+
+def key_of(parts: dict[str, Any]) -> str:
+    """Return the cache key that these parts make."""
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return f"{parts['task']}-{digest}"
 
 
 def content(value: Any, name: str = "") -> Any:
@@ -101,18 +116,17 @@ def content(value: Any, name: str = "") -> Any:
         TypeError: a value that cannot be keyed by content (a data frame, a path, a model object).
     """
     if isinstance(value, Artifact):
-        return ["artifact", value.name, value.digest]
+        return {"artifact": value.name, "digest": value.digest}
     if isinstance(value, Plugin):
         module = value.module
-        return [
-            ["plugin", value.kind, value.name],
-            value.typed.model_dump(mode="json"),
-            closure.total(closure.code_of(module.__name__)),
-            {library: version(library) for library in getattr(module, "LIBRARIES", ())},
-        ]
+        return {
+            "plugin": f"{value.kind} {value.name}",
+            "params": value.typed.model_dump(mode="json"),
+            "code": closure.code_of(module.__name__),
+            "libraries": {name: version(name) for name in getattr(module, "LIBRARIES", ())},
+        }
     if isinstance(value, BaseModel):
-        fields = {key: content(item, key) for key, item in sorted(dict(value).items())}
-        return [type(value).__qualname__, fields]
+        return {key: content(item, key) for key, item in sorted(dict(value).items())}
     if name == "device" and isinstance(value, str):
         return devices.device_class(value)
     if value is None or isinstance(value, bool | int | float | str):
@@ -132,8 +146,9 @@ class ArtifactSerializer(Serializer):
     def dumps(self, obj: Any) -> bytes:
         """Return the JSON of one artifact or several."""
         several = isinstance(obj, list | tuple)
-        items = [item.model_dump() for item in (obj if several else [obj])]
-        return json.dumps({"several": several, "artifacts": items}).encode()
+        transaction = get_transaction()
+        key = transaction.key if transaction else None  # without one it is no record of ours
+        return records.dump(key or "", tuple(obj) if several else (obj,), several)
 
     def loads(self, blob: bytes) -> Artifact | tuple[Artifact, ...]:
         """Return the artifacts of a record.
@@ -170,13 +185,21 @@ class FileLocks(LockManager):
         descriptor = locks.acquire(self._file(key), timeout_s=acquire_timeout)
         if descriptor is None:
             return False
+        try:
+            records.use(key)
+        except BaseException:
+            locks.release(descriptor)
+            raise
         self._held[key] = (holder, descriptor)
         return True
 
     def release_lock(self, key: str, holder: str) -> None:
         if self.is_lock_holder(key, holder):
             _, descriptor = self._held.pop(key)
-            locks.release(descriptor, remove=self._file(key))
+            try:
+                records.make_private(key)
+            finally:
+                locks.release(descriptor, remove=self._file(key))
 
     def is_locked(self, key: str) -> bool:
         return not self.wait_for_lock(key, timeout=0)

@@ -6,6 +6,7 @@ with the process that asked for them, however that ends.
 
 import atexit
 import ctypes
+import gc
 import importlib
 import multiprocessing
 import os
@@ -28,7 +29,12 @@ from tasks.core import errors, progress
 from tasks.core.home import NO_TELEMETRY
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-OUT_OF_MEMORY = ("out of memory", "bad allocation", "CUBLAS_STATUS_ALLOC_FAILED")
+OUT_OF_MEMORY = (
+    "out of memory",
+    "bad allocation",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "can't allocate memory",  # torch on a CPU
+)
 _lock = threading.Lock()
 _ahead: "dict[str, Future[tuple[Any, Connection]]]" = {}
 _preloaded: tuple[str, ...] | None = None
@@ -55,7 +61,9 @@ def warm(modules: tuple[str, ...]) -> None:
         for name, value in NO_TELEMETRY.items():
             os.environ.setdefault(name, value)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tasks.core.child", *modules, "tasks.core.preloaded"])
+        context.set_forkserver_preload(
+            ["tasks.core.preloading", "tasks.core.child", *modules, "tasks.core.preloaded"]
+        )
         kept = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         os.environ.update(dict.fromkeys(kept, "1"))  # a child raises it to its own count
         try:
@@ -103,7 +111,8 @@ def run(
 
     Raises:
         TimeLimitExceeded: it ran past the limit and was killed, native code included.
-        TransientError: it ran out of memory, was killed from outside, or met an I/O error.
+        OutOfMemory: an allocation of its failed; a transient error like the next.
+        TransientError: it was killed from outside, or met an I/O error.
         TemperError: as raised in the child.
         RuntimeError: any other exception of the child, with its traceback as text.
     """
@@ -199,8 +208,11 @@ def _ending(exitcode: int | None) -> str:
 
 def _wait_for_work(link: Connection, get_ready: Callable[[], None]) -> None:
     _die_with_parent()
+    gc.disable()  # what is imported stays
     with suppress(Exception):
         get_ready()
+    gc.freeze()
+    gc.enable()
     try:
         work = link.recv()
     except EOFError:  # none came
@@ -210,6 +222,7 @@ def _wait_for_work(link: Connection, get_ready: Callable[[], None]) -> None:
 
 def _main(link: Connection, work: Work) -> None:
     _die_with_parent()
+    os.umask(0o077)  # it writes into the home alone
     packed, threads, seed = work
     send_lock = threading.Lock()
 
@@ -268,7 +281,9 @@ def _portable(error: BaseException) -> BaseException:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, errors.TemperError):
         return error
-    if isinstance(error, MemoryError | OSError) or any(word in text for word in OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or any(word in text for word in OUT_OF_MEMORY):
+        return errors.OutOfMemory(text)
+    if isinstance(error, OSError):
         return errors.TransientError(text)
     return RuntimeError(text + "\n" + "".join(traceback.format_exception(error)))
 

@@ -9,13 +9,14 @@ Modules that only orchestrate do not count.
 import ast
 import hashlib
 import json
-import os
 import threading
 from functools import cache
 from pathlib import Path
 
+from tasks.core.artifacts import file_digest
 from tasks.core.home import subfolder
 from tasks.core.plugins import ROOT
+from tasks.core.temporary import write
 
 FIRST_PARTY = ("tasks", "flows")
 ORCHESTRATION = frozenset(
@@ -30,14 +31,19 @@ ORCHESTRATION = frozenset(
         "server",
         "serving",
         "slots",
+        "temporary",
+        "trace",
     )
 )
 _lock = threading.Lock()
-Module = tuple[str, tuple[str, ...]]  # digest of the code and data files, names it may import
+# digest of the code, names it may import, digests of its data files
+Module = tuple[str, list[str], dict[str, str]]
 
 
 def code_of(*roots: str) -> dict[str, str]:
-    """Return the digest of every first-party module that these reach, themselves included."""
+    """Return the digest of every first-party module that these reach, themselves included, and of
+    the data files that those declare, by their paths.
+    """
     digests: dict[str, str] = {}
     waiting = list(roots)
     with _lock:
@@ -46,7 +52,8 @@ def code_of(*roots: str) -> dict[str, str]:
             name = waiting.pop()
             path = None if name in digests or name in ORCHESTRATION else _path(name)
             if path is not None:
-                digests[name], imports = _read(path)
+                digests[name], imports, files = _read(path)
+                digests |= files
                 waiting += [found for found in imports if found not in digests]
         if len(_memo()) > known:
             _save(_memo())
@@ -67,18 +74,19 @@ def _path(module: str) -> Path | None:
 
 
 def _read(path: Path) -> Module:
-    stat = path.stat()
-    key = f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
-    known = _memo()
+    key, known = _key(path), _memo()
     entry = known.get(key)
     if entry is None:
         tree = ast.parse(path.read_bytes(), str(path))
         entry = known[key] = [_digest(tree), sorted(_imports(tree, path)), _data_files(tree)]
     digest, imports, data_files = entry
-    content = hashlib.sha256(digest.encode())
-    for relative in data_files:
-        content.update(relative.encode() + b"\0" + (path.parent / relative).read_bytes())
-    return content.hexdigest(), tuple(imports)
+    files = (path.parent / relative for relative in data_files)
+    return digest, imports, {str(f.relative_to(ROOT)): file_digest(f) for f in files}
+
+
+def _key(path: Path) -> str:
+    stat = path.stat()
+    return f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
 
 
 def _digest(tree: ast.Module) -> str:
@@ -134,7 +142,10 @@ def _memo() -> dict[str, list]:
 
 
 def _save(known: dict[str, list]) -> None:
-    present = {k: v for k, v in known.items() if Path(k.rsplit(":", 4)[0]).exists()}
-    temporary = _memo_file().with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(present))
-    os.replace(temporary, _memo_file())
+    write(_memo_file(), json.dumps({key: v for key, v in known.items() if _current(key)}))
+
+
+def _current(key: str) -> bool:
+    """Return whether an entry speaks of a file as it is: else each edit would leave one behind."""
+    path = Path(key.rsplit(":", 4)[0])
+    return path.is_file() and _key(path) == key

@@ -25,13 +25,7 @@ def mark(flow: Any, flow_run: Any, state: Any) -> None:
 
 def dead_runs() -> list[Path]:
     """Return the lock files of runs whose process is gone."""
-    found = []
-    for path in subfolder("runs").iterdir():
-        descriptor = locks.acquire(path, timeout_s=0)
-        if descriptor is not None:
-            locks.release(descriptor)
-            found.append(path)
-    return found
+    return [path for path in subfolder("runs").iterdir() if locks.is_free(path)]
 
 
 def reap() -> int:

@@ -1,12 +1,15 @@
 """Finds a device by asking it, never by an import that works."""
 
 from functools import cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tasks.core.errors import EngineUnavailable
 from tasks.core.plugins import plugin
 
 Choice = Literal["auto", "cpu", "cuda"]
+CONTEXT_MIB = 512  # a CUDA context with the kernels of cuBLAS and cuDNN, roughly
+MIB = 2**20
 
 
 class Gpu(NamedTuple):
@@ -30,9 +33,60 @@ def gpus() -> tuple[Gpu, ...]:
     found = []
     for index in range(pynvml.nvmlDeviceGetCount()):
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) // 2**20
+        memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) // MIB
         found.append(Gpu(_text(pynvml.nvmlDeviceGetName(handle)), memory, driver))
     return tuple(found)
+
+
+class Memory(NamedTuple):
+    """The memory of a GPU, MiB, whoever has taken the rest."""
+
+    free_mib: int
+    total_mib: int
+
+
+def memory() -> Memory | None:
+    """Return what NVML says of the GPU that libraries take by default; None where it is silent."""
+    if not gpus():
+        return None
+    import pynvml
+
+    try:
+        stated = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0))
+    except pynvml.NVMLError:  # boards that share the CPU's memory do not tell
+        return None
+    return Memory(int(stated.free) // MIB, int(stated.total) // MIB)
+
+
+def need_mib(*arrays: Path) -> int:
+    """Return the least GPU memory that work on these files takes: their size, and a context."""
+    return CONTEXT_MIB + sum(path.stat().st_size for path in arrays) // MIB
+
+
+def require(need_mib: int) -> None:
+    """Check that the GPU can ever have this much free.
+
+    Raises:
+        EngineUnavailable: its whole memory is less.
+    """
+    found = memory() if need_mib else None
+    if found and found.total_mib < need_mib:
+        raise EngineUnavailable(
+            f"the work needs {need_mib:,} MiB of GPU memory or more, and {gpus()[0].name} has "
+            f"{found.total_mib:,} MiB. Set `device: cpu` in params.yaml, or give it fewer rows or "
+            "features."
+        )
+
+
+def admits(need_mib: int, promised_mib: int) -> bool:
+    """Return whether the GPU has memory for a need now.
+
+    Args:
+        need_mib: by the work's own estimate; 0 always fits.
+        promised_mib: what other work was admitted with, whether or not it has taken it yet.
+    """
+    found = memory() if need_mib else None
+    return found is None or need_mib <= min(found.free_mib, found.total_mib - promised_mib)
 
 
 def resolve(choice: Choice) -> Literal["cpu", "cuda"]:

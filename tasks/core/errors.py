@@ -37,12 +37,20 @@ class StoreError(TemperError):
     """An artefact of the store is missing or does not match its digest."""
 
 
+class StoreBusy(TemperError):
+    """Runs use the store, which was wanted alone."""
+
+
 class TimeLimitExceeded(TemperError):
     """A piece of work ran past its time limit and was ended."""
 
 
 class TransientError(TemperError):
     """Something that may go through when tried again: device memory, I/O, a lost server."""
+
+
+class OutOfMemory(TransientError):
+    """The work did not fit into memory; in smaller pieces it may."""
 
 
 class ParityError(TemperError):

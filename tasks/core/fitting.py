@@ -46,9 +46,12 @@ def divided(
 
 @dataclass(frozen=True)
 class FitContext:
-    """Seed, thread count, device (`cpu` or `cuda`), and where a killed training may go on from."""
+    """Seed, thread count, device (`cpu` or `cuda`), where a killed training may go on from, and
+    how many pieces a batch is worked on in: more than 1 after an out-of-memory.
+    """
 
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
     checkpoint: Path | None = None
+    pieces: int = 1

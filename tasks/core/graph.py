@@ -9,6 +9,10 @@ from tasks.core.prepared import Input
 
 OPSET = 20
 IR_VERSION = 10  # what ONNX Runtime, OpenVINO and TensorRT of 2026 all read
+INT8_TRT = "int8_trt"
+# ONNX Runtime's CPU computes it in float32 as it is written: no slower than its integer kernels for
+# signed activations, whose sums overflow where the CPU has no VNNI.
+AS_WRITTEN = {"session.disable_quant_qdq": "1"}
 
 
 class Graph:

@@ -5,6 +5,7 @@ user.
 import os
 from pathlib import Path
 
+from tasks.core.errors import TemperError
 from tasks.core.plugins import ROOT
 
 NO_TELEMETRY = {  # of libraries that would send some; set before they are imported
@@ -15,10 +16,21 @@ NO_TELEMETRY = {  # of libraries that would send some; set before they are impor
 
 def home() -> Path:
     """Return the folder of the store, records, locks, databases and logs; made on first use
-    (0700).
+    (0700), and made private where it is not (`dvc push` may have made it).
+
+    Raises:
+        TemperError: it is somebody else's, and others may look into it.
     """
     path = Path(os.environ.get("TEMPER_HOME") or project() / ".temper").resolve()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        try:
+            path.chmod(0o700)
+        except PermissionError:
+            raise TemperError(
+                f"{path}: others may read it, and it is not yours to change. Set TEMPER_HOME to a "
+                "folder of your own."
+            ) from None
     return path
 
 
@@ -31,6 +43,15 @@ def project() -> Path:
 
 def subfolder(*parts: str) -> Path:
     """Return a folder of `home()`, made where it is missing (0700)."""
-    path = home().joinpath(*parts)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = home()
+    for part in parts:
+        path /= part
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+def open_log(name: str) -> int:
+    """Return the descriptor of an emptied file of `logs`, for its owner's eyes alone (0600)."""
+    path = subfolder("logs") / name
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)

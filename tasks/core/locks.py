@@ -62,6 +62,33 @@ def held(path: Path, *, shared: bool = False) -> Iterator[int]:
         release(descriptor)
 
 
+def is_free(path: Path) -> bool:
+    """Return whether nobody holds a lock file."""
+    descriptor = acquire(path, timeout_s=0)
+    if descriptor is not None:
+        release(descriptor)
+    return descriptor is not None
+
+
+def processes(path: Path) -> tuple[list[int], list[int]]:
+    """Return the processes that hold a lock file and those that the kernel lets wait for it.
+
+    Found by the file's number alone: some file systems state another device to `stat`.
+    """
+    holding: list[int] = []
+    waiting: list[int] = []
+    try:
+        number = str(path.stat().st_ino)
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return holding, waiting
+    for line in lines:  # 1: -> FLOCK ADVISORY WRITE <pid> <device>:<number> 0 EOF
+        _, kind, _, _, pid, file, *_ = line.replace("->", "").split()
+        if kind == "FLOCK" and file.rpartition(":")[2] == number:
+            (waiting if "->" in line else holding).append(int(pid))
+    return holding, waiting
+
+
 def _poll(descriptor: int, kind: int, deadline: float) -> bool:
     while True:
         try:

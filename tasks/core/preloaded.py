@@ -6,3 +6,4 @@ Children then share its memory instead of copying it, and it ends at once instea
 import gc
 
 gc.freeze()
+gc.enable()

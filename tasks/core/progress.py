@@ -74,6 +74,11 @@ def listening(listener: Callable[[Event], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
+def label(task: str, run: str) -> str:
+    """Return how a run of a task is called: `fit light_gbm`."""
+    return run if run.startswith(task) else f"{task} {run}"
+
+
 def task_hook(kind: str) -> Callable[[Any, Any, Any], None]:
     """Return a hook of Prefect's tasks that tells a task's beginning or end."""
 

@@ -19,7 +19,8 @@ from dotenv import load_dotenv
 
 from tasks.core import locks
 from tasks.core.errors import TransientError
-from tasks.core.home import NO_TELEMETRY, home, project, subfolder
+from tasks.core.home import NO_TELEMETRY, home, open_log, project, subfolder
+from tasks.core.temporary import write
 
 START_LIMIT_S = 90.0
 LOG_LINES = 15
@@ -32,7 +33,7 @@ def environment() -> dict[str, str]:
     return {
         **NO_TELEMETRY,
         "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_LOCAL_STORAGE_PATH": str(folder / "records"),
+        "PREFECT_LOCAL_STORAGE_PATH": str(subfolder("records")),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
@@ -46,6 +47,13 @@ def environment() -> dict[str, str]:
         "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": str(max(2, _cores())),
         "PREFECT_CLIENT_MAX_RETRIES": "10",  # a busy machine: SQLite is locked, the answer is 503
     }
+
+
+def set_environment() -> None:
+    """Set what Prefect needs, where neither the environment nor `.env` says otherwise."""
+    load_dotenv(project() / ".env")
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
 
 
 def _cores() -> int:
@@ -64,9 +72,7 @@ def connect(wait: bool = True) -> str:
     Raises:
         TransientError: the server does not answer; the message has the end of its log.
     """
-    load_dotenv(project() / ".env")
-    for name, value in environment().items():
-        os.environ.setdefault(name, value)
+    set_environment()
     given = os.environ.get("PREFECT_API_URL")
     if given:
         if not healthy(given):
@@ -103,11 +109,8 @@ def ready(url: str) -> None:
 
 def running() -> str | None:
     """Return the address of the project's own server where its process lives, else None."""
-    descriptor = locks.acquire(subfolder("locks") / "server", timeout_s=0)
-    if descriptor is None:  # the server's process holds it
-        return _address()
-    locks.release(descriptor)
-    return None
+    free = locks.is_free(subfolder("locks") / "server")  # the server's process holds it
+    return None if free else _address()
 
 
 def healthy(url: str, timeout_s: float = 2.0) -> bool:
@@ -125,7 +128,6 @@ def _start() -> str:
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)  # so that a client that is early waits instead of failing
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-    log = subfolder("logs") / "server.log"
     variables = {**os.environ, **environment(), "PREFECT_SERVER_UI_API_URL": url}
     variables["PREFECT_API_URL"] = url
     variables.setdefault(
@@ -133,19 +135,20 @@ def _start() -> str:
     )
     alive = locks.acquire(subfolder("locks") / "server")  # the process keeps it for its life
     assert alive is not None
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.core.serving", str(listening.fileno())],
-            pass_fds=[listening.fileno(), alive],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=variables,
-            cwd=home(),
-            start_new_session=True,
-        )
+    log = open_log("server.log")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tasks.core.serving", str(listening.fileno())],
+        pass_fds=[listening.fileno(), alive],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=variables,
+        cwd=home(),
+        start_new_session=True,
+    )
+    os.close(log)
     process.returncode = 0  # left to itself, and ends by its locks: nobody waits for it
-    _address_file().write_text(json.dumps({"url": url, "pid": process.pid}))
+    write(_address_file(), json.dumps({"url": url, "pid": process.pid}))
     listening.close()
     locks.release(alive)
     return url

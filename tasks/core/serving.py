@@ -97,13 +97,14 @@ def _stop_when_alone(server: Any) -> None:
 def _reap(server: Any) -> None:
     while not server.started:
         time.sleep(0.1)
-    from tasks.core import store
+    from tasks.core import slots, temporary
     from tasks.core.crashes import reap
 
     while not server.should_exit:
         with contextlib.suppress(Exception):  # the next round tries again; nothing is lost by it
             reap()
-            store.sweep()
+            slots.release_dead()
+            temporary.sweep()
         time.sleep(REAP_EVERY_S)
 
 

@@ -7,12 +7,10 @@ whose size, mtime, ctime and inode are unchanged since is not read again.
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from tasks.core import locks
+from tasks.core import temporary
 from tasks.core.artifacts import Artifact, file_digest, folder_digest
 from tasks.core.errors import StoreError
 from tasks.core.home import subfolder
@@ -23,30 +21,9 @@ def folder_of(digest: str) -> Path:
     return subfolder("store") / digest[:2] / digest
 
 
-@contextmanager
-def writing() -> Iterator[Path]:
-    """Give an empty temporary folder on the store's disk; it is gone afterwards unless it was
-    `put`.
-    """
-    folder, descriptor = _temporary()
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-        locks.release(descriptor)
-
-
-def sweep() -> int:
-    """Remove the temporary folders of processes that died; return how many there were."""
-    count = 0
-    for folder in subfolder("tmp").iterdir():
-        with suppress(OSError):  # it went away by itself
-            descriptor = locks.folder(folder)
-            if descriptor is not None:
-                _remove(folder)
-                locks.release(descriptor)
-                count += 1
-    return count
+def writing() -> AbstractContextManager[Path]:
+    """Give an empty temporary folder; it is gone after the block unless it was `put`."""
+    return temporary.folder()
 
 
 def put(name: str, folder: Path) -> Artifact:
@@ -66,9 +43,8 @@ def put(name: str, folder: Path) -> Artifact:
     if target.exists():  # damaged: an intact one was returned above
         with writing() as away, suppress(OSError):
             os.replace(target, away / "damaged")
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.chmod(0o444)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o400 if path.is_file() else 0o700)
     try:
         os.replace(folder, target)
     except OSError:
@@ -84,7 +60,7 @@ def intact(artifact: Artifact) -> bool:
     if not folder.is_dir():
         return False
     try:
-        known = json.loads(_memo(artifact.digest).read_text())
+        known = json.loads(memo_of(artifact.digest).read_text())
     except (OSError, ValueError):
         known = {}
     files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
@@ -114,9 +90,9 @@ def require(artifact: Artifact) -> Artifact:
 def copy_file(source: Path, target: Path) -> None:
     """Put a file of the store elsewhere: a copy, then a move (DVC's cache may be linked)."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+    copy = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(source, copy)
+    os.replace(copy, target)
 
 
 def same_file(source: Path, target: Path) -> bool:
@@ -128,17 +104,8 @@ def same_file(source: Path, target: Path) -> bool:
     )
 
 
-def _temporary() -> tuple[Path, int]:
-    """Return a new folder, and the lock on it that says that its process lives."""
-    while True:
-        folder = Path(tempfile.mkdtemp(dir=subfolder("tmp"), prefix=f"{os.getpid()}-"))
-        with suppress(OSError):  # swept before it was locked
-            descriptor = locks.folder(folder)
-            if descriptor is not None and folder.exists():
-                return folder, descriptor
-
-
-def _memo(digest: str) -> Path:
+def memo_of(digest: str) -> Path:
+    """Return where the digests and stats of a content's files are remembered."""
     return folder_of(digest).with_suffix(".json")
 
 
@@ -150,11 +117,4 @@ def _stat(path: Path) -> list[int]:
 def _remember(digest: str, digests: dict[str, str]) -> None:
     folder = folder_of(digest)
     content = {relative: [sha, _stat(folder / relative)] for relative, sha in digests.items()}
-    temporary = _memo(digest).with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    os.replace(temporary, _memo(digest))
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    temporary.write(memo_of(digest), json.dumps(content))

@@ -85,21 +85,22 @@ def _standardise(X: np.ndarray, axis: int | None) -> Any:
     )
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> list[Any]:
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> list[Any]:
     from torch import nn
 
-    convolution = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
     return [convolution, nn.BatchNorm2d(outputs)]
 
 
 def _block(inputs: int, outputs: int, stride: int) -> Any:
     from torch import nn
 
-    from tasks.nets.layers import Residual
+    from tasks.nets.layers import Residual, Shortcut
 
     body = nn.Sequential(
         *_convolution(inputs, outputs, stride), nn.ReLU(), *_convolution(outputs, outputs)
     )
     if stride == 1 and inputs == outputs:
         return Residual(body)
-    return Residual(body, nn.Sequential(*_convolution(inputs, outputs, stride, size=1)))
+    shortcut = nn.Sequential(Shortcut(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+    return Residual(body, shortcut)

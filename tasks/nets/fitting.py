@@ -1,9 +1,10 @@
 """The loop that fits a network: schedule, early stopping, mixed precision on a GPU, checkpoints.
 
 A fit that was killed and goes on from its checkpoint ends with the same bits as one that was not.
+After an out-of-memory a batch is worked on in pieces whose gradients are added up: the same step,
+but for rounding, for the draws of dropout, and for batch normalisation, which sees a piece alone.
 """
 
-import json
 import math
 import os
 import time
@@ -18,6 +19,7 @@ import numpy as np
 from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext
+from tasks.nets import checkpoint
 from tasks.nets.optimizer import AdamW
 
 CHECKPOINT_EVERY_S = 1.0
@@ -88,7 +90,7 @@ def fit(
         train, stop: X (n, feature) float32 and y: (n,) int64 classes, or (n, output) float32. The
             best epoch is that of the least loss on `stop`; the last one where `stop` has no rows.
         settings: how long, how fast.
-        context: seed, device, and the folder of the checkpoint.
+        context: seed, device, pieces of a batch, and the folder of the checkpoint.
         augment: (X of a batch, torch.Generator) -> X.
 
     Raises:
@@ -100,19 +102,18 @@ def fit(
     network.to(device)
     tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (*train, *stop)]
     X, y, X_stop, y_stop = tensors
-    steps = math.ceil(len(X) / settings.batch_size)
     optimizer = AdamW(network, settings.weight_decay)
     run = _Run(network, optimizer, _precision(device), torch.Generator().manual_seed(context.seed))
     if context.checkpoint:
         run.restore(context.checkpoint)
     saved = time.monotonic()
     while run.epoch < settings.epochs and run.epoch - run.history.best_epoch < settings.patience:
-        train_loss = _epoch(run, X, y, settings, steps, augment)
+        train_loss = _epoch(run, X, y, settings, context.pieces, augment)
         run.epoch += 1
         run.record("train loss", train_loss)
         loss = train_loss
         if len(X_stop):
-            loss, accuracy = _evaluate(network, X_stop, y_stop)
+            loss, accuracy = _evaluate(network, X_stop, y_stop, EVALUATION_ROWS // context.pieces)
             run.record("stop loss", loss)
             if accuracy is not None:
                 run.record("stop accuracy", accuracy)
@@ -164,11 +165,12 @@ def outputs_of(network: Any, X: np.ndarray) -> np.ndarray:
 
 
 def _epoch(
-    run: "_Run", X: Any, y: Any, settings: Settings, steps: int, augment: Callable | None
+    run: "_Run", X: Any, y: Any, settings: Settings, pieces: int, augment: Callable | None
 ) -> float:
     import torch
 
     run.network.train()
+    steps = math.ceil(len(X) / settings.batch_size)
     order = torch.randperm(len(X), generator=run.generator).to(X.device)
     total = torch.zeros((), device=X.device)
     for step in range(steps):
@@ -180,23 +182,38 @@ def _epoch(
         batch = X[rows]
         if augment:
             batch = augment(batch, run.generator)
-        with run.precision.autocast():
-            outputs = run.network(batch)
-        loss = loss_of(outputs, y[rows], settings.label_smoothing)
         run.optimizer.zero_grad()
-        run.precision.scaler.scale(loss).backward()
+        loss = _add_gradients(run, batch, y[rows], pieces, settings.label_smoothing)
         run.precision.scaler.step(run.optimizer)
         run.precision.scaler.update()
-        total += loss.detach() * len(rows)
+        total += loss * len(rows)
     return float(total / len(X))
 
 
-def _evaluate(network: Any, X: Any, y: Any) -> tuple[float, float | None]:
+def _add_gradients(run: "_Run", X: Any, y: Any, pieces: int, label_smoothing: float) -> Any:
+    """Return the mean loss of a batch, with its gradients added to the weights' piece by piece.
+
+    A piece counts by its share of the rows, so that the sum is the gradient of the batch's mean.
+    """
+    import torch
+
+    loss = torch.zeros((), device=X.device)
+    pieces = max(1, min(pieces, len(X) // 2))  # batch normalisation needs two rows
+    for part, targets in zip(X.tensor_split(pieces), y.tensor_split(pieces), strict=True):
+        with run.precision.autocast():
+            outputs = run.network(part)
+        share = loss_of(outputs, targets, label_smoothing) * (len(part) / len(X))
+        run.precision.scaler.scale(share).backward()
+        loss += share.detach()
+    return loss
+
+
+def _evaluate(network: Any, X: Any, y: Any, at_once: int) -> tuple[float, float | None]:
     import torch
 
     network.eval()
     with torch.inference_mode():
-        outputs = torch.cat([network(part) for part in X.split(EVALUATION_ROWS)])
+        outputs = torch.cat([network(part) for part in X.split(at_once)])
         loss = float(loss_of(outputs, y))
         if y.dtype.is_floating_point:
             return loss, None
@@ -244,7 +261,6 @@ class _Run:
     def save(self, folder: Path) -> None:
         """Write the checkpoint, whole or not at all."""
         import torch
-        from safetensors.torch import save_file
 
         tensors = {f"network {k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"best {k}": v for k, v in self.best.items()}
@@ -264,26 +280,20 @@ class _Run:
             "steps": self.optimizer.steps,
             "scaler": self.precision.scaler.state_dict(),
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"checkpoint.{os.getpid()}.tmp"
-        contiguous = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
-        os.replace(temporary, folder / "checkpoint.safetensors")
+        checkpoint.save(folder, tensors, facts)
 
     def restore(self, folder: Path) -> None:
-        """Go on from the folder's checkpoint, where there is one."""
+        """Go on from the folder's checkpoint, where there is one that is as it was written."""
         import torch
-        from safetensors import safe_open
 
-        path = folder / "checkpoint.safetensors"
-        if not path.exists():
+        found = checkpoint.load(folder)
+        if found is None:
             return
+        tensors, facts = found
         groups: dict[str, dict[str, Any]] = {}
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
-            for key in file.keys():  # noqa: SIM118 - not a dict
-                group, _, name = key.partition(" ")
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
+        for key, tensor in tensors.items():
+            group, _, name = key.partition(" ")
+            groups.setdefault(group, {})[name] = tensor
         self.network.load_state_dict(groups["network"])
         self.best = groups["best"]
         self.optimizer.mean.copy_(groups["optimizer"]["mean"])

@@ -55,6 +55,21 @@ class Image(nn.Module):
         return x.reshape(-1, *self.shape).permute(0, 3, 1, 2).contiguous()
 
 
+class Shortcut(nn.Conv2d):
+    """A strided 1 x 1 convolution, computed as an unstrided one of the pixels that it looks at.
+
+    oneDNN's gradient of a strided one writes past its memory on a CPU with AVX2 and no AVX-512
+    (torch 2.13, channels last): the heap is corrupted at 4 to 6 input channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, 1, stride=stride, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        down, across = self.stride
+        return nn.functional.conv2d(input[:, :, ::down, ::across], self.weight)
+
+
 class Residual(nn.Module):
     """relu(body(x) + shortcut(x)); He et al. 2016 (arXiv 1512.03385)."""
 

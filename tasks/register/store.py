@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 import urllib.parse
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import locks, slots
+from tasks.core.errors import TemperError
 from tasks.core.home import home, subfolder
 from tasks.register import ledger
 
@@ -24,6 +26,7 @@ QUIET = {
 }
 GRAPH_TAG = "graph_digest"
 PARAMS_TAG = "params_digest"
+DIGEST = re.compile("[0-9a-f]{64}")
 CANDIDATE, CHAMPION = "candidate", "champion"
 
 
@@ -160,6 +163,46 @@ def champion(name: str, workload: str) -> int | None:
             return int(row[0]) if row else None
     except sqlite3.Error:
         return None
+
+
+def named_digests() -> dict[str, set[str]]:
+    """Return, by the URI of each registered version, the digests that its tags name.
+
+    Raises:
+        TemperError: the store cannot be asked.
+    """
+    uri = tracking_uri()
+    if database_missing(uri):
+        return {}
+    try:
+        tags = _tags_in_sqlite(uri) if uri.startswith("sqlite:///") else _tags_asked(uri)
+    except Exception as error:
+        raise TemperError(f"MLflow's store {uri} cannot be asked what it needs: {error}") from error
+    found: dict[str, set[str]] = {}
+    for name, version, value in tags:
+        named = found.setdefault(f"models:/{name}/{version}", set())
+        named |= {value} if value and DIGEST.fullmatch(value) else set()
+    return found
+
+
+def _tags_in_sqlite(uri: str) -> list[tuple[str, int, str | None]]:
+    address = f"file:{urllib.parse.quote(uri.removeprefix('sqlite:///'))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=10)) as database:
+        return database.execute(
+            "SELECT name, version, value FROM model_versions LEFT JOIN model_version_tags "
+            "USING (workspace, name, version) WHERE current_stage != 'Deleted_Internal'"
+        ).fetchall()
+
+
+def _tags_asked(uri: str) -> list[tuple[str, int, str | None]]:
+    with opened(uri) as client:
+        models = [model.name for model in client.search_registered_models()]
+        return [
+            (name, int(version.version), value)
+            for name in models
+            for version in versions(client, name)
+            for value in (None, *version.tags.values())
+        ]
 
 
 def state(version: dict[str, Any], uri: str | None = None) -> str:

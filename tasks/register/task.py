@@ -86,6 +86,11 @@ def check(version: Artifact) -> bool:
     return found != "missing"
 
 
+def stands(version: Artifact) -> bool:
+    """Return whether the store still has what version.json says; nothing is changed."""
+    return store.state(json.loads(version.file("version.json").read_text())) != "missing"
+
+
 def ensure(*arguments: Any, **named: Any) -> Artifact:
     """Return what `register` returns, run anew where its version is no longer in the store."""
     version = register(*arguments, **named)

@@ -23,18 +23,20 @@ def fit_model(
     device: str,
     checkpoint: Path | None,
     note: str | None = None,
+    pieces: int = 1,
 ) -> None:
     """Write model files, predictions.parquet, curves.json, importances.json and fit.json.
 
     Fitted on the part `train` without its `stop` rows; early stopping on those; predictions of the
-    judged part, which the fit never sees. `note` says why the device is not the machine's.
+    judged part, which the fit never sees. `note` says why the device is not the machine's;
+    `pieces` in how many a batch is worked on, where the plugin `SPLITS`.
     """
     plugin = Plugin(kind="model", name=name, params=params)
     module, typed = plugin.module, plugin.typed
     prepared = Prepared(Path(prepared_folder))
     meta = prepared.meta
     data = training_data(prepared)
-    context = FitContext(seed, threads, device, Path(checkpoint) if checkpoint else None)
+    context = FitContext(seed, threads, device, Path(checkpoint) if checkpoint else None, pieces)
     model = module.fit(data, typed, context)
     out = Path(out_folder)
     module.save(model, out)

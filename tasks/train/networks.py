@@ -69,10 +69,20 @@ def fit(
         "best_round": history.best_epoch,
         "rounds_run": len(history.curves["train loss"]),
         "weights": weights,
-    }
+    } | _in_pieces(module, context.pieces)
     return Network(
         data.task, module, data.X.shape[1], offset, scale, build, history.curves, shares, facts
     )
+
+
+def _in_pieces(module: Any, pieces: int) -> dict[str, Any]:
+    """Return the facts of a fit whose batches were worked on in pieces; none of a usual one."""
+    if pieces == 1:
+        return {}
+    facts: dict[str, Any] = {"pieces": pieces}
+    if any("running_mean" in name for name, _ in module.named_buffers()):
+        facts["pieces_note"] = "batch normalisation saw each piece of a batch by itself"
+    return facts
 
 
 def _shares(module: Any, X: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from tasks.core import child, closure, devices, slots, store
+from tasks.core import child, closure, devices, pieces, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached, content
 from tasks.core.home import subfolder
@@ -37,35 +37,39 @@ def fit(
     device, note = devices.placed(model.name, device, demanded)
     if note:
         _log(note)
+    needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
     checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
-    with slots.working(device), store.writing() as out, sampling(device) as samples:
-        outcome = child.run(
+
+    def work(count: int) -> child.Outcome:
+        return child.run(
             fit_model,
-            model.name,
-            model.params,
-            prepared.path,
-            out,
-            seed,
-            threads,
-            device,
-            checkpoint,
-            note,
+            *(model.name, model.params, prepared.path, out, seed, threads, device, checkpoint),
+            *(note, count),
             threads=threads,
             seed=seed,
             time_limit_s=time_limit_s,
             label=model.name,
         )
+
+    with slots.working(device, needed), store.writing() as out, sampling(device) as samples:
+        outcome, count = pieces.fewest(work, pieces.most(model), _log)
         fitted = store.put(f"train/{model.name}", out)
+    measured = _how(model, outcome, samples, count)
+    shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
+    return fitted, measured
+
+
+def _how(model: Plugin, outcome: child.Outcome, samples: Any, count: int) -> Artifact:
+    """Return `telemetry/<name>`: how a fit went."""
     telemetry = {
         "wall_s": round(outcome.wall_s, 3),
         "peak_memory_mib": round(outcome.peak_memory_mib, 1),
         "gpu": samples,
+        "pieces": count,
     }
     with store.writing() as out:
         (out / "telemetry.json").write_text(json.dumps(telemetry, indent=1, sort_keys=True))
-        measured = store.put(f"telemetry/{model.name}", out)
-    shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
-    return fitted, measured
+        return store.put(f"telemetry/{model.name}", out)
 
 
 def _log(text: str) -> None:

@@ -71,6 +71,17 @@ def test_there_are_models():
     assert {"baseline", "linear"} <= set(NAMES)
 
 
+@pytest.mark.parametrize(("name", "task"), CASES)
+def test_what_is_saved_can_hold_no_code(fitted, tmp_path, name, task):
+    plugins.plugin("model", name).save(fitted[name, task][1], tmp_path)
+    written = {path.name for path in tmp_path.iterdir()}
+    numbers = {"xg_boost": "model.ubj", "light_gbm": "model.txt"}.get(name, "model.safetensors")
+    assert written == {"model.json", numbers}
+    first = (tmp_path / numbers).read_bytes()[:9]
+    expected = {"model.ubj": b"{", "model.txt": b"tree\n"}.get(numbers, first[:8] + b"{")
+    assert first.startswith(expected)  # a pickle begins with 0x80, a zip of torch with PK
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_module_has_what_a_model_needs(name):
     module = plugins.plugin("model", name)

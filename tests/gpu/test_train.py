@@ -80,3 +80,36 @@ def test_the_gpu_is_sampled():
         pass
     assert samples
     assert samples[0]["memory_mib"] > 0
+
+
+def test_nvml_states_the_memory_that_slots_admit_by():
+    stated = devices.memory()
+    assert stated
+    assert 0 < stated.free_mib <= stated.total_mib == devices.gpus()[0].memory_mib
+
+
+def test_a_batch_too_large_for_the_gpu_is_done_in_pieces():
+    """A hidden layer's outputs take a half or more of what is free in 16 bits, and two layers
+    keep three of them each for the way back, with their gradients.
+    """
+    from tasks.core import child, pieces
+    from tasks.train.models import mlp
+
+    if reason := mlp.gpu_missing():
+        pytest.skip(reason)
+    stated = devices.memory()
+    assert stated
+    n_rows = 2 ** int(np.log2(stated.free_mib * devices.MIB / (2 * 8192)))
+    outcome, count = pieces.fewest(lambda pieces: child.run(large_fit, n_rows, pieces), 64)
+    assert count > 1
+    assert outcome.value["pieces"] == count
+
+
+def large_fit(n_rows: int, pieces: int) -> dict:
+    """Return the facts of a fit whose only batch has `n_rows`, in a network 8192 wide."""
+    from tasks.train.models import mlp
+
+    X = np.random.default_rng(0).random((n_rows, 4), dtype=np.float32)
+    data = FitData(X, X[:, 0].astype(float), X[:2], X[:2, 0].astype(float), "regression")
+    params = mlp.Params(width=8192, depth=2, bins=0, epochs=1, batch_size=n_rows)
+    return mlp.fit(data, params, FitContext(device="cuda", pieces=pieces)).facts

@@ -102,7 +102,8 @@ class Project:
     def held(self) -> list[str]:
         """Return the locks of the home that somebody holds."""
         paths = [p for top in ("locks", "slots", "runs") for p in (self.home / top).rglob("*")]
-        return [str(p.relative_to(self.home)) for p in paths if p.is_file() and not _free(p)]
+        held = (p for p in paths if p.is_file() and not locks.is_free(p))
+        return [str(p.relative_to(self.home)) for p in held]
 
     def shown(self) -> dict[str, bytes]:
         """Return dvc.lock and every file of data/ and models/, as bytes."""
@@ -128,13 +129,6 @@ class Project:
                 process.send_signal(signal.SIGKILL)
             except psutil.Error:
                 continue
-
-
-def _free(path: Path) -> bool:
-    descriptor = locks.acquire(path, timeout_s=0)
-    if descriptor is not None:
-        locks.release(descriptor)
-    return descriptor is not None
 
 
 def counts(text: str) -> tuple[int, int]:

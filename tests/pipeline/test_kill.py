@@ -1,12 +1,15 @@
 """Killing a run at any time leaves no process and no lock, and the next run goes on."""
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
+import psutil
 import pytest
 
 from tests.pipeline.conftest import Project, counts, until
@@ -39,6 +42,23 @@ def killed(project: Project, condition: Callable[[], bool], group: bool) -> None
         process.stdout.close()
 
 
+def killed_at_random(project: Project, drawn: random.Random) -> None:
+    """Start a run, and kill its group or one of its processes at some instant of its first 4 s."""
+    process = project.start("run", "micro")
+    try:
+        time.sleep(drawn.uniform(0.3, 4.0))
+        children = psutil.Process(process.pid).children(recursive=True)
+        ours = [p.pid for p in children if os.getpgid(p.pid) == process.pid]  # not the server
+        one = drawn.choice([process.pid, *ours])
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+        if drawn.random() < 0.5:
+            os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        process.communicate(timeout=120)
+    assert until(lambda: not project.processes(server=False), 15), project.processes(server=False)
+
+
 def open_runs(project: Project) -> list[str]:
     """Return the states of flow and task runs that have not ended."""
     query = "SELECT state_name FROM {} WHERE state_type IN ('RUNNING', 'PENDING')"
@@ -57,7 +77,7 @@ def states(project: Project, name: str) -> list[str]:
         return [row[0] for row in database.execute(query, (name,))]
 
 
-def test_killed_at_four_moments_the_next_run_goes_on(clone: Project, ran: Project):
+def test_killed_six_times_the_next_run_goes_on(clone: Project, ran: Project):
     moments = [  # (condition, whole group): in start-up, in the fits, before and in the benchmark
         (lambda: (clone.home / "server.json").exists(), True),
         (lambda: "ingest" in records(clone), False),
@@ -69,6 +89,9 @@ def test_killed_at_four_moments_the_next_run_goes_on(clone: Project, ran: Projec
         killed(clone, condition, group)
         assert until(lambda: not clone.processes(server=False), 15), clone.processes(server=False)
         assert records(clone) >= before
+    drawn = random.Random(11)
+    for _ in range(2):
+        killed_at_random(clone, drawn)
     had = records(clone)
     assert {"fetch", "ingest", "validate", "clean", "features", "fit"} <= had
 
@@ -87,9 +110,10 @@ def test_killed_at_four_moments_the_next_run_goes_on(clone: Project, ran: Projec
     assert until(lambda: not open_runs(clone), 20), open_runs(clone)
     pipelines = states(clone, "micro")
     assert pipelines[-1] == "Completed"
-    assert pipelines[:-1].count("Crashed") == len(pipelines) - 1 >= 2
+    assert set(pipelines[:-1]) <= {"Crashed", "Failed", "Completed"}
+    assert pipelines.count("Crashed") >= 3
     assert until(lambda: not clone.processes(), 25), clone.processes()
-    assert clone.held() == []
+    assert until(lambda: not clone.held(), 5), clone.held()  # a process lets go as it ends
     leftovers = list((clone.home / "tmp").glob("*"))
     assert not leftovers, leftovers
 

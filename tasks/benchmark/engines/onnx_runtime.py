@@ -1,6 +1,6 @@
 """ONNX Runtime on the CPU: runs every variant, preparation included.
 
-Not for `int8_trt` graphs where speed counts: signed activations are no faster here than fp32.
+Not for `int8_trt` graphs where speed counts: they are computed in float32.
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 
 from tasks.benchmark.subject import Rows, Subject
 from tasks.core.errors import EngineUnavailable
+from tasks.core.graph import AS_WRITTEN, INT8_TRT
 from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("onnxruntime", "onnxruntime-gpu")
@@ -60,11 +61,16 @@ def supports(subject: Subject) -> str | None:
 
 def load(subject: Subject, params: Params, device: str, threads: int) -> OnnxRuntime:
     """Return a session on the CPU provider alone."""
-    return on_provider(subject, [CPU], threads, least_share=1.0)
+    entries = AS_WRITTEN if subject.certificate.get("dialect") == INT8_TRT else {}
+    return on_provider(subject, [CPU], threads, 1.0, entries)
 
 
 def on_provider(
-    subject: Subject, providers: list[Provider], threads: int, least_share: float
+    subject: Subject,
+    providers: list[Provider],
+    threads: int,
+    least_share: float,
+    entries: dict[str, str] | None = None,
 ) -> OnnxRuntime:
     """Return a session whose first provider really runs at least that share of the nodes.
 
@@ -72,13 +78,14 @@ def on_provider(
         EngineUnavailable: the provider did not start, or the nodes ran elsewhere.
     """
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
-    made = _session(subject.graph, providers, threads)
+    options = {"threads": threads, "entries": entries or {}}
+    made = _session(subject.graph, providers, **options)
     if wanted not in made.get_providers():
         raise EngineUnavailable(
             f"{wanted} did not start, ONNX Runtime fell back to "
             f"{', '.join(made.get_providers())}: its libraries do not load; see `temper doctor`"
         )
-    placed = _placed(subject, providers, threads)
+    placed = _placed(subject, providers, options)
     share = placed.get(wanted, 0) / max(sum(placed.values()), 1)
     if share < least_share:
         raise EngineUnavailable(
@@ -101,23 +108,31 @@ def missing(provider: str, how: str) -> str | None:
     return None
 
 
-def _session(graph: Path, providers: list[Provider], threads: int, profile: str | None = None):
+def _session(
+    graph: Path,
+    providers: list[Provider],
+    threads: int,
+    entries: dict[str, str],
+    profile: str | None = None,
+) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile
     return onnxruntime.InferenceSession(str(graph), options, providers=providers)
 
 
-def _placed(subject: Subject, providers: list[Provider], threads: int) -> dict[str, int]:
+def _placed(subject: Subject, providers: list[Provider], options: dict[str, Any]) -> dict[str, int]:
     """Return how many nodes each provider ran in one profiled call, after fusion."""
     with tempfile.TemporaryDirectory() as folder:
-        session = _session(subject.graph, providers, threads, f"{folder}/profile")
+        session = _session(subject.graph, providers, **options, profile=f"{folder}/profile")
         shapes = {i.name: i for i in subject.meta.inputs}
         feed = {
             i.name: _one(shapes[i.name].dtype, shapes[i.name].shape) for i in session.get_inputs()

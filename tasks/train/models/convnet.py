@@ -22,6 +22,7 @@ TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "safetensors", "torch")
 NEEDS_IMAGE = True
 CURVE_X = "epoch"
+SPLITS = True  # after an out-of-memory it can work on a batch in pieces
 
 
 class Params(PluginParams):

@@ -99,6 +99,17 @@ def test_int8_of_a_convnet_is_small_and_runs_on_integers(digits):
     assert abs(stated["metrics"]["accuracy"] - before["metrics"]["accuracy"]) < 0.05
 
 
+@pytest.mark.parametrize(("dialect", "largest"), [("int8_cpu", 64), ("int8_trt", 127)])
+def test_int8_weights_of_a_cpu_leave_room_for_the_sum_of_two_products(dialect, largest, digits):
+    plugin = technique("ptq_int8", dialect=dialect)
+    graph = onnx.load(digits.compressed("convnet", dialect, plugin) / "model.onnx").graph
+    tensors = [onnx.numpy_helper.to_array(t) for t in graph.initializer]
+    weights = [t for t in tensors if t.dtype == np.int8 and t.ndim > 1]
+    assert max(np.abs(w.astype(int)).max() for w in weights) == largest
+    room = np.iinfo(np.int16).max >= 2 * 255 * largest  # unsigned activations, added in 16 bits
+    assert room == (dialect == "int8_cpu")
+
+
 def test_int8_for_tensorrt_is_symmetric(digits):
     plugin = technique("ptq_int8", dialect="int8_trt")
     folder = digits.compressed("convnet", "int8_trt", plugin)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core import child, progress
-from tasks.core.errors import DataError, TimeLimitExceeded, TransientError
+from tasks.core.errors import DataError, OutOfMemory, TimeLimitExceeded, TransientError
 
 
 def double(x):
@@ -111,7 +111,7 @@ def test_value_memory_and_progress():
     ("kind", "error", "words"),
     [
         ("data", DataError, "row 3: no"),
-        ("memory", TransientError, "out of memory"),
+        ("memory", OutOfMemory, "out of memory"),
         ("disk", TransientError, "No space left"),
         ("killed", TransientError, "SIGKILL"),
         ("other", RuntimeError, "ValueError: odd"),

@@ -42,6 +42,7 @@ def test_reaches_imports_in_functions_and_packages(code):
         "tasks.deep",
         "tasks.deep.c",
         "tasks.deep.d",
+        "tasks/deep/page.html",
     ]
 
 

@@ -43,6 +43,50 @@ def test_the_child_that_is_asked_answers():
     assert devices.placed("light_gbm", "cuda").device == "cpu"
 
 
+@pytest.fixture
+def memory(monkeypatch):
+    """Give a GPU of 1000 MiB; the test sets how much of it is free."""
+    stated = {"free": 1000}
+    monkeypatch.setattr(devices, "gpus", lambda: (devices.Gpu("A GPU", 1000, "1"),))
+    monkeypatch.setattr(devices, "memory", lambda: devices.Memory(stated["free"], 1000))
+    return stated
+
+
+@pytest.mark.parametrize(
+    ("free", "promised", "need", "expected"),
+    [
+        (1000, 0, 1000, True),
+        (999, 0, 1000, False),  # somebody has taken some
+        (1000, 600, 400, True),
+        (1000, 600, 401, False),  # admitted, and has not taken it yet
+        (400, 600, 400, True),  # has taken it
+        (100, 1000, 0, True),  # no need is stated
+    ],
+)
+def test_admission_by_what_is_free_and_what_is_promised(memory, free, promised, need, expected):
+    memory["free"] = free
+    assert devices.admits(need, promised) is expected
+
+
+def test_a_need_larger_than_the_gpu_is_refused(memory):
+    devices.require(1000)
+    with pytest.raises(EngineUnavailable, match=r"needs 1,001 MiB .* A GPU has 1,000 MiB"):
+        devices.require(1001)
+
+
+def test_without_an_answer_of_nvml_everything_is_admitted(monkeypatch):
+    monkeypatch.setattr(devices, "memory", lambda: None)
+    devices.require(10**9)
+    assert devices.admits(10**9, 10**9)
+
+
+def test_a_need_is_the_files_and_a_context(tmp_path):
+    for name, size in (("X.npy", 3 * devices.MIB), ("y.npy", devices.MIB)):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(size)
+    assert devices.need_mib(tmp_path / "X.npy", tmp_path / "y.npy") == devices.CONTEXT_MIB + 4
+
+
 @pytest.mark.parametrize("name", ["linear", "random_forest", "xg_boost", "mlp", "light_gbm"])
 def test_on_a_gpu_machine_without_its_library_a_model_is_fitted_on_the_cpu(
     name, no_cuml, tmp_path, monkeypatch

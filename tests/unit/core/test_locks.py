@@ -1,5 +1,6 @@
 """File locks exclude, share, wait and vanish with their holder."""
 
+import os
 import subprocess
 import sys
 import time
@@ -72,6 +73,23 @@ def test_waiting_without_a_limit_ends_when_it_is_free(tmp_path):
     assert got
     assert got[0] is not None
     locks.release(got[0])
+
+
+def test_the_kernel_names_who_holds_a_lock_and_who_waits(tmp_path):
+    path = tmp_path / "lock"
+    assert locks.processes(path) == ([], [])
+    code = (
+        "import sys; from pathlib import Path; from tasks.core import locks\n"
+        "locks.acquire(Path(sys.argv[1]))"
+    )
+    with locks.held(path, shared=True), locks.held(path, shared=True):
+        waiter = subprocess.Popen([sys.executable, "-c", code, str(path)])
+        deadline = time.monotonic() + 20
+        while not locks.processes(path)[1] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert locks.processes(path) == ([os.getpid()] * 2, [waiter.pid])
+    assert waiter.wait(20) == 0
+    assert locks.processes(path) == ([], [])
 
 
 @pytest.mark.parametrize("shared", [True, False])

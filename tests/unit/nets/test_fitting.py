@@ -14,7 +14,7 @@ from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import ROOT
-from tasks.nets import fitting
+from tasks.nets import checkpoint, fitting
 from tasks.train.models import mlp
 
 
@@ -126,6 +126,98 @@ def test_a_fit_that_diverges_says_so():
         mlp.fit(wild, mlp.Params(width=8, epochs=2), FitContext())
 
 
+def one_step(pieces: int, network, X, y, smoothing: float = 0.0):
+    """Return the loss of a batch and the gradients it adds, worked on in pieces."""
+    import torch
+
+    optimizer = fitting.AdamW(network, 0.0)
+    run = fitting._Run(
+        network, optimizer, fitting._precision(torch.device("cpu")), torch.Generator()
+    )
+    optimizer.zero_grad()
+    loss = fitting._add_gradients(run, X, y, pieces, smoothing)
+    return float(loss), optimizer.gradient.clone()
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("pieces", [2, 3, 7, 64, 1000])
+def test_gradients_of_pieces_add_up_to_those_of_the_batch(task, pieces):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    X = torch.randn(101, 6)  # no multiple of the pieces
+    y = torch.randn(101, 2) if task == "regression" else torch.randint(0, 2, (101,))
+    network = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
+    loss, gradient = one_step(1, network, X, y, 0.1)
+    assert loss == pytest.approx(float(fitting.loss_of(network(X), y, 0.1).detach()), rel=1e-6)
+    split_loss, split_gradient = one_step(pieces, network, X, y, 0.1)
+    assert split_loss == pytest.approx(loss, rel=1e-5)
+    torch.testing.assert_close(split_gradient, gradient, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(split_gradient, gradient)  # the pieces were worked on one by one
+
+
+def test_one_piece_is_one_pass_over_the_whole_batch():
+    import torch
+
+    sizes: list[int] = []
+
+    class Noting(torch.nn.Linear):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    network, X = Noting(3, 1), torch.randn(10, 3)
+    loss, gradient = one_step(1, network, X, X[:, :1])
+    network.zero_grad()
+    whole = fitting.loss_of(network(X), X[:, :1])
+    whole.backward()
+    assert loss == float(whole.detach())
+    assert torch.equal(network.weight.grad.reshape(-1), gradient[:3])
+    one_step(4, network, X, X[:, :1])
+    one_step(99, network, X, X[:, :1])
+    assert sizes == [10, 10, 3, 3, 2, 2, 2, 2, 2, 2, 2]  # a piece has two rows or more
+
+
+def test_a_fit_in_pieces_comes_to_the_same_and_says_so():
+    params = mlp.Params(width=16, epochs=4, batch_size=64, bins=4, dropout=0.0)
+    whole, split = (mlp.fit(rows(), params, FitContext(seed=4, pieces=n)) for n in (1, 4))
+    assert split.facts == whole.facts | {"pieces": 4}
+    assert weights(split) != weights(whole)
+    np.testing.assert_allclose(split.curves["train loss"], whole.curves["train loss"], rtol=1e-3)
+    np.testing.assert_allclose(
+        mlp.predict(split, rows().X_stop), mlp.predict(whole, rows().X_stop), rtol=1e-2, atol=1e-2
+    )
+
+
+def test_batch_normalisation_in_pieces_is_named():
+    from tasks.train.models import convnet
+
+    X = np.random.default_rng(0).random((60, 64), dtype=np.float32)
+    y = (X[:, 0] > 0.5).astype(np.int64)
+    data = FitData(X[:50], y[:50], X[50:], y[50:], "classification", 2, (8, 8, 1))
+    params = convnet.Params(width=4, epochs=1, batch_size=16)
+    model = convnet.fit(data, params, FitContext(pieces=2))
+    assert model.facts["pieces"] == 2
+    assert model.facts["pieces_note"].startswith("batch normalisation saw each piece")
+
+
+def test_a_fit_goes_on_in_pieces_from_its_checkpoint(tmp_path, monkeypatch):
+    """As after an out-of-memory in the middle: what was done before it is not done again."""
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY_S", 0.0)
+    texts: list[str] = []
+
+    def stop(share: float, text: str) -> None:
+        if text.startswith("epoch 5 "):
+            raise Killed
+
+    with pytest.raises(Killed), progress.to(stop):
+        mlp.fit(rows(), PARAMS, FitContext(seed=4, checkpoint=tmp_path))
+    with progress.to(lambda share, text: texts.append(text)):
+        mlp.fit(rows(), PARAMS, FitContext(seed=4, checkpoint=tmp_path, pieces=2))
+    assert texts[0].startswith("epoch 6 of 12")
+
+
 def test_the_rate_rises_then_falls_to_nothing():
     factors = [fitting.rate(step, 100, 0.1) for step in range(100)]
     assert factors[0] == pytest.approx(0.1)
@@ -152,3 +244,23 @@ def test_an_unfinished_temporary_file_is_no_checkpoint(tmp_path: Path):
     params = mlp.Params(width=8, epochs=2, bins=0)
     fresh = mlp.fit(rows(), params, FitContext(checkpoint=tmp_path))
     assert weights(fresh) == weights(mlp.fit(rows(), params, FitContext()))
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "unsigned"])
+def test_a_checkpoint_that_is_not_as_it_was_written_is_not_taken(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY_S", 0.0)
+    params = mlp.Params(width=8, epochs=2, bins=0)
+    fresh = weights(mlp.fit(rows(), params, FitContext(checkpoint=tmp_path)))
+    path = tmp_path / checkpoint.NAME
+    assert checkpoint.load(tmp_path) is not None
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-1] ^= 1
+    elif damage == "truncate":
+        del content[-1]
+    else:
+        content = content.replace(b'"digest"', b'"nodigs"')
+    path.write_bytes(content)
+    assert checkpoint.load(tmp_path) is None
+    again = mlp.fit(rows(), params, FitContext(checkpoint=tmp_path))
+    assert weights(again) == fresh

@@ -60,6 +60,15 @@ def test_the_first_version_is_candidate_and_champion(first):
     assert "sqlite" not in artifact.file("version.json").read_text()  # no address, no path
 
 
+def test_what_a_version_names_is_told_alike_by_sqlite_and_by_mlflow(first, home):
+    tags = first[1]["tags"]
+    uri = store.tracking_uri()
+    assert store.named_digests() == {"models:/digits/1": {tags["graph_digest"]}}
+    by_name = {(n, int(v), value) for n, v, value in store._tags_in_sqlite(uri)}
+    assert {tag for tag in store._tags_asked(uri) if tag[2]} == by_name
+    assert len(by_name) > 5
+
+
 def test_the_store_is_private(first, home):
     assert stat.S_IMODE((home / "mlflow.db").stat().st_mode) == 0o600
     assert stat.S_IMODE((home / "mlartifacts").stat().st_mode) == 0o700

@@ -59,6 +59,7 @@ def test_the_files_of_a_fitted_model(folders, task, tmp_path):
     assert (facts["n_train"], facts["n_stop"]) == (meta.parts["train"] - stop, stop)
     assert facts["params"]["num_leaves"] == 6
     assert facts["estimator"] == "lightgbm on cpu"
+    assert "pieces" not in facts
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,43 @@ def test_the_task_gives_the_model_and_how_its_fit_went(folders, tmp_path, monkey
     assert measured["wall_s"] > 0
     assert measured["peak_memory_mib"] > 10
     assert not list((tmp_path / "home" / "checkpoints").iterdir())
+
+
+def test_after_an_out_of_memory_the_batches_are_split_and_that_is_recorded(
+    folders, tmp_path, monkeypatch
+):
+    """A device that a batch of 8 rows fits on, and one of 16 does not."""
+    import shutil
+
+    from tasks.compare.params import Resampling
+    from tasks.compare.task import resample
+    from tasks.core import child, store
+    from tasks.core.errors import OutOfMemory
+    from tasks.core.plugins import Plugin
+    from tasks.train.task import fit
+
+    run = child.run
+
+    def small(function, *arguments, **options):
+        pieces = arguments[-1]
+        if 16 / pieces > 8:
+            raise OutOfMemory("CUDA out of memory")
+        return run(function, *arguments, **options)
+
+    monkeypatch.setenv("TEMPER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(child, "run", small)
+    with store.writing() as out:
+        shutil.copytree(folders["regression"], out, dirs_exist_ok=True)
+        prepared = store.put("features/prepared", out)
+    params = {"epochs": 2, "width": 8, "batch_size": 16}
+    network = Plugin(kind="model", name="mlp", params=params)
+    model, telemetry = fit.fn(network, prepared, 1, 60.0, 0, "cpu")
+    assert json.loads(model.file("fit.json").read_text())["pieces"] == 2
+    assert json.loads(telemetry.file("telemetry.json").read_text())["pieces"] == 2
+    scores = resample.fn(network, prepared, Resampling(resamples=2), [], 0, "cpu")
+    assert json.loads(scores.file("scores.json").read_text())["pieces"] == 2
+    with pytest.raises(OutOfMemory):
+        fit.fn(Plugin(kind="model", name="linear"), prepared, 1, 60.0, 0, "cpu")
 
 
 @pytest.mark.slow
