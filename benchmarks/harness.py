@@ -21,6 +21,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 POLL_S = 0.1
+OWN = ("TEMPER_", "PREFECT_", "DVC_", "MLFLOW_", "COV")  # settings that a project does not inherit
 
 
 class Timed(NamedTuple):
@@ -35,22 +36,30 @@ class Timed(NamedTuple):
 
 
 @contextmanager
-def project() -> Iterator[dict[str, str]]:
-    """Give the environment of a fresh project folder with a Temper home of its own."""
-    with tempfile.TemporaryDirectory(prefix="temper-benchmark-") as folder:
+def project(source: Path = ROOT) -> Iterator[dict[str, str]]:
+    """Give the environment of a fresh copy of a project's files, with a Temper home of its own."""
+    with tempfile.TemporaryDirectory(
+        prefix="temper-benchmark-",
+        ignore_cleanup_errors=True,  # its server may live a moment longer
+    ) as folder:
         root = Path(folder) / "project"
         listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+            ["git", "ls-files", "-coz", "--exclude-standard"],
+            cwd=source,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for name in filter(None, listed.split("\0")):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, root / name)
+            if (source / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, root / name)
         for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
             identity = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost")
             subprocess.run(["git", *identity, *arguments], cwd=root, check=True)
-        environment = {**os.environ, "PYTHONPATH": str(root), "TEMPER_PROJECT": str(root)}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)}
+        environment |= {"PYTHONPATH": str(root), "TEMPER_PROJECT": str(root)}
         environment["TEMPER_HOME"] = str(root / ".temper")
-        environment.pop("PREFECT_API_URL", None)
         yield environment
 
 

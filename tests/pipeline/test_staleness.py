@@ -1,0 +1,35 @@
+"""The mutation harness in short: 33 changes and 10 neutral edits."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.staleness import changes, reach
+from benchmarks.staleness.__main__ import grouped, picked, run, together
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("half", [0, 1])
+def test_a_change_runs_what_it_reaches_and_nothing_else(half: int, new_database: Path):
+    every = picked(changes.that_matter(), 33, seed=1)
+    at = next(n for n in range(len(every) // 2, len(every)) if not every[n].follows)
+    chosen = every[at:] if half else every[:at]
+    quiet = together(picked(changes.neutral(), 10, seed=1)[half * 5 : half * 5 + 5])
+
+    found = run([*grouped(chosen, 4), quiet], 1, half, False, new_database)
+
+    assert [entry for entry in found if not entry["right"]] == []
+    assert found[-1]["ran"] == []
+    compared = [entry for entry in found if "stale" in entry]
+    assert [entry["stale"] for entry in compared] == [[]]
+    assert compared[0]["compared"] >= 14
+
+
+def test_the_catalogue_is_large_and_knows_what_it_reaches():
+    matter, neutral = changes.that_matter(), changes.neutral()
+    assert len(matter) >= 200
+    assert len(neutral) >= 50
+    assert all(change.direct for change in matter)
+    assert not any(change.direct for change in neutral)
+    assert set().union(*(change.direct for change in matter)) == set(reach.LABELS)
