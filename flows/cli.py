@@ -24,6 +24,8 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Other params for this run; repeatable."),
 ]
+KEEP_GB = 10.0  # a run of `micro` leaves 5 MB: some hundreds of larger ones
+KEEP_DAYS = 30.0  # params that nobody went back to in a month
 
 
 @app.command()
@@ -122,8 +124,8 @@ def slots() -> None:
 
 @app.command(name="gc")
 def collect(
-    keep_gb: Annotated[float, typer.Option(min=0, help="Size of the store, in GB.")] = 10.0,
-    keep_days: Annotated[float, typer.Option(min=0, help="Days since the last use.")] = 30.0,
+    keep_gb: Annotated[float, typer.Option(min=0, help="Size of the store, in GB.")] = KEEP_GB,
+    keep_days: Annotated[float, typer.Option(min=0, help="Days since the last use.")] = KEEP_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and why.")] = False,
 ) -> None:
     """Remove results that were not used for long: never what the view, dvc.lock, the registry or

@@ -21,8 +21,6 @@ from tasks.core.records import Record
 
 DAY_S = 86_400.0
 GB = 1e9
-KEEP_GB = 10.0  # a run of `micro` leaves 5 MB: some hundreds of larger ones
-KEEP_DAYS = 30.0  # params that nobody went back to in a month
 
 
 class Content(NamedTuple):

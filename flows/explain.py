@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tasks.core.plugins import ROOT
 from tasks.core.trace import MISSING, Difference
 
 PLUGIN_PARAMS = {  # kind: where params.yaml has the params of such a plugin
@@ -20,7 +21,6 @@ WORLD = {  # arguments that speak of something outside the params
     "machine": "this machine",
     "facts": "params or data of another step",
 }
-SHARED = ("seed", "device")  # at the top of params.yaml
 
 
 def words(difference: Difference, workload: str, room: str) -> str:
@@ -41,12 +41,19 @@ def words(difference: Difference, workload: str, room: str) -> str:
         return f"input {sides[-1]['artifact']}"
     if sides and "plugin" in sides[-1]:
         return " -> ".join(s["plugin"] for s in sides) + _end(before, after)
+    if argument == "device":  # the class of the one that is used, whatever params ask for
+        return f"device {_plain(before)} -> {_plain(after)}"
+    if argument == "demanded":
+        return f"params device: cuda is {'now' if after else 'no longer'} demanded"
     place = _place(argument, inner, workload, room)
     return f"params {place} {_plain(before)} -> {_plain(after)}"
 
 
 def _code(name: str, before: Any, after: Any) -> str:
-    file = name if "/" in name else name.replace(".", "/") + ".py"
+    file = name
+    if "/" not in name:  # a module
+        path = name.replace(".", "/")
+        file = f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
     return f"code {file}" + _end(before, after)
 
 
@@ -56,7 +63,7 @@ def _end(before: Any, after: Any) -> str:
 
 def _place(argument: str, inner: list[str], workload: str, room: str) -> str:
     """Return where in params.yaml an argument of a task comes from."""
-    if argument in SHARED:
+    if argument == "seed":
         return argument
     own = f"workloads.{workload}"
     path = [argument, *inner]

@@ -2,9 +2,8 @@
 
 import time
 
-import psutil
-
 from tasks.core import slots
+from tasks.core.locks import command
 
 
 def show() -> None:
@@ -20,7 +19,7 @@ def show() -> None:
 
 
 def _line(holder: dict) -> str:
-    what = holder["what"] or _command(holder["pid"])
+    what = holder["what"] or command(holder["pid"])
     since = time.strftime("%H:%M:%S", time.localtime(holder["since"]))
     line = f"{holder['limit']}-{holder['slot']}: process {holder['pid']}, {what}, since {since}"
     seconds = max(0, round(time.time() - holder["since"]))
@@ -30,13 +29,4 @@ def _line(holder: dict) -> str:
 
 def _processes(place: str, pids: list[int]) -> list[str]:
     """Return a line for each process, once for all of its threads."""
-    return [f"{place}: process {pid}, {_command(pid)}" for pid in dict.fromkeys(pids)]
-
-
-def _command(pid: int) -> str:
-    """Return what a process was started with, without its interpreter."""
-    try:
-        words = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return "ended"
-    return " ".join(" ".join(words[1:] or words).split())[:80]
+    return [f"{place}: process {pid}, {command(pid)}" for pid in dict.fromkeys(pids)]

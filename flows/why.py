@@ -20,14 +20,13 @@ from flows.workload import Workload
 from tasks.core import devices, progress, records, store, trace
 from tasks.core.artifacts import Artifact, Made
 from tasks.core.cache import Content, key_of
-from tasks.core.errors import TemperError
+from tasks.core.errors import ParamsError, TemperError
+from tasks.core.plugins import unknown
 
-UNKNOWN = "unknown"  # the digest of what a task would make
+UNMADE = "unmade"  # the digest of what a task would make
 WAITS = "an earlier task would run first"
 FIRST = "its first run"
 LOST = "its record was missing or damaged"
-
-
 Entry = dict[str, Any]  # of `trace.known`
 
 
@@ -65,9 +64,11 @@ class _Plan:
         parts = policy.parts(task, inputs)
         key = key_of(parts)
         found = None if task.refresh_cache else _record(key)
-        made = _unknown(inputs)
+        made = _unmade(inputs)
         if made:
-            causes = [f"input {name} may change" for name in made]
+            changed = trace.nearest(earlier, parts) if earlier else []
+            causes = self._words(earlier, [d for d in changed if not _unmade(d[2])])
+            causes += [f"input {artifact} may change" for artifact in made]
             self.verdicts[label] = Verdict(label, "would run", causes)
         else:
             self.verdicts[label] = self._verdict(label, task, earlier, parts, found is not None)
@@ -125,12 +126,20 @@ def explain(name: str, workload: Workload) -> list[Verdict]:
 
 
 def show(name: str, workload: Workload, only: str | None) -> None:
-    """Print the verdicts as a table, beside how each task last ended and what had changed then."""
+    """Print the verdicts as a table, beside how each task last ended and what had changed then.
+
+    Raises:
+        ParamsError: there is no such task.
+    """
     from rich.console import Console
     from rich.table import Table
 
     table = Table("task", "last run", "because", "now", "because", box=None, pad_edge=False)
-    verdicts = [v for v in explain(name, workload) if only is None or only in v.label.split()]
+    every = explain(name, workload)
+    verdicts = [v for v in every if only in (None, v.label, *v.label.split())]
+    if not verdicts:
+        known = list(dict.fromkeys(word for v in every for word in v.label.split()))
+        raise ParamsError(unknown(f"task {only!r}", str(only), known))
     for verdict in verdicts:
         shown = slice(None) if only else slice(1)
         ended, causes = _ended(name, verdict.label)
@@ -182,20 +191,24 @@ def _artifacts(key: str) -> tuple[Artifact, ...]:
 def _outputs(earlier: list[Entry]) -> Any:
     """Return what a task returned last, its contents unknown."""
     names = [a.name for a in _artifacts(earlier[0]["key"])] if earlier else []
-    made = [Artifact(name=name, digest=UNKNOWN) for name in names]
+    made = [Artifact(name=name, digest=UNMADE) for name in names]
     if not made:
         raise _Enough
     return tuple(made) if len(made) > 1 else made[0]
 
 
-def _unknown(value: Any) -> list[str]:
-    """Return the names of artifacts in a task's inputs that are not made yet."""
+def _unmade(value: Any) -> list[str]:
+    """Return the names of artifacts in a task's inputs, or in their part of its key, that are not
+    made yet.
+    """
     if isinstance(value, Artifact):
-        return [value.name] if value.digest == UNKNOWN else []
+        return [value.name] if value.digest == UNMADE else []
+    if isinstance(value, dict) and value.get("digest") == UNMADE:
+        return [value["artifact"]]
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return [name for item in value for name in _unknown(item)]
+        return [name for item in value for name in _unmade(item)]
     return []
 
 

@@ -89,6 +89,17 @@ def processes(path: Path) -> tuple[list[int], list[int]]:
     return holding, waiting
 
 
+def command(pid: int) -> str:
+    """Return what a process was started with, without its interpreter, on one line."""
+    import psutil
+
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return "ended"
+    return " ".join(" ".join(words[1:] or words).split())[:80]
+
+
 def _poll(descriptor: int, kind: int, deadline: float) -> bool:
     while True:
         try:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from tasks.core import locks
 from tasks.core.errors import StoreBusy
 from tasks.core.home import subfolder
@@ -37,23 +35,13 @@ def alone() -> Iterator[None]:
     """
     descriptor = locks.acquire(_file(), timeout_s=0)
     if descriptor is None:
-        users = "\n".join(f"  process {pid}: {command}" for pid, command in _users())
+        holding, _ = locks.processes(_file())
+        users = "\n".join(f"  process {pid}: {locks.command(pid)}" for pid in holding)
         raise StoreBusy(f"a run uses the store; try again when it has ended:\n{users}")
     try:
         yield
     finally:
         locks.release(descriptor)
-
-
-def _users() -> list[tuple[int, str]]:
-    """Return process id and command line of who shares the store."""
-    found = []
-    for pid in locks.processes(_file())[0]:
-        try:
-            found.append((pid, " ".join(psutil.Process(pid).cmdline()[-4:])))
-        except psutil.Error:
-            found.append((pid, "?"))
-    return found
 
 
 def _file() -> Path:

@@ -180,14 +180,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.end()
 
 
-@pytest.fixture
-def clone(fresh: Project, new_database: Path, tmp_path: Path) -> Iterator[Project]:
-    """Give a test a git clone of the fresh project, with a home of its own."""
-    folder = tmp_path / "clone"
+def cloned(fresh: Project, folder: Path, database: Path) -> Project:
+    """Return a git clone of the fresh project with a home of its own, Prefect's tables in it."""
     subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
     project = Project(folder)
     project.home.mkdir(mode=0o700)
-    shutil.copyfile(new_database, project.home / "prefect.db")
+    shutil.copyfile(database, project.home / "prefect.db")
+    return project
+
+
+@pytest.fixture
+def clone(fresh: Project, new_database: Path, tmp_path: Path) -> Iterator[Project]:
+    """Give a test a git clone of the fresh project, with a home of its own."""
+    project = cloned(fresh, tmp_path / "clone", new_database)
     yield project
     project.end()
 

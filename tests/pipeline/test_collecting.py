@@ -1,10 +1,8 @@
 """`temper gc` after real runs: what is kept is found cached, what went comes back the same."""
 
 import json
-import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.artifacts import file_digest
-from tests.pipeline.conftest import Project, counts, until
+from tests.pipeline.conftest import Project, cloned, counts, until
 from tests.pipeline.test_kill import MEASURED
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
@@ -43,11 +41,7 @@ def thrice(
     fresh: Project, new_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
     """Give a project after three runs with different params, the last with those of params.yaml."""
-    folder = tmp_path_factory.mktemp("thrice") / "project"
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
-    project = Project(folder)
-    project.home.mkdir(mode=0o700)
-    shutil.copyfile(new_database, project.home / "prefect.db")
+    project = cloned(fresh, tmp_path_factory.mktemp("thrice") / "project", new_database)
     for arguments in (("--set", SEEDS[0]), ("--set", SEEDS[1]), ()):
         done = project.temper("run", "micro", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.errors import StoreError
-from tests.pipeline.conftest import Project, counts
+from tests.pipeline.conftest import Project, cloned, counts
 from tests.pipeline.test_kill import MEASURED
 
 LOADED = {  # what a kind of file is, and the artifact that holds it
@@ -48,11 +47,8 @@ def own(
     fresh: Project, new_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
     """Give a project of this file's own, after a run under the usual umask."""
-    folder = tmp_path_factory.mktemp("own") / "project"
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
-    project = Project(folder)
-    project.home.mkdir(mode=0o755)  # as `dvc push` makes it, where it comes first
-    shutil.copyfile(new_database, project.home / "prefect.db")
+    project = cloned(fresh, tmp_path_factory.mktemp("own") / "project", new_database)
+    project.home.chmod(0o755)  # as `dvc push` makes it, where it comes first
     (project.home / "prefect.db").chmod(0o600)
     before = os.umask(0o022)
     try:

@@ -22,7 +22,8 @@ from tasks.core.trace import MISSING
             "params workloads.h.clean.steps.text.case None -> lower",
         ),
         ([["arguments", "seed"], 0, 1], "params seed 0 -> 1"),
-        ([["arguments", "device"], "cpu", "cuda 9.0"], "params device cpu -> cuda 9.0"),
+        ([["arguments", "device"], "cpu", "cuda 9.0"], "device cpu -> cuda 9.0"),
+        ([["arguments", "demanded"], False, True], "params device: cuda is now demanded"),
         ([["arguments", "threads"], 1, 2], "params workloads.h.train.threads 1 -> 2"),
         (
             [["arguments", "spec", "columns", "a", "max"], 3, MISSING],
@@ -46,6 +47,7 @@ from tasks.core.trace import MISSING
         ),
         ([["arguments", "origin"], "1", "2"], "input data/raw/h"),
         ([["code", "tasks.core.frames"], "1", "2"], "code tasks/core/frames.py"),
+        ([["code", "tasks.train"], "1", "2"], "code tasks/train/__init__.py"),
         ([["code", "tasks.core.frames"], MISSING, "2"], "code tasks/core/frames.py (new)"),
         (
             [["arguments", "model", "code", "tasks/report/a.css"], "1", MISSING],
