@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from tasks.core.errors import TemperError
-
 app = typer.Typer(
     name="temper",
     no_args_is_help=True,
@@ -165,15 +163,16 @@ def worker(
 
 
 def main() -> None:
-    """Run the command line; an error that Temper raised on purpose is a message, not a
-    traceback.
-    """
+    """Run the command line; an error is a message, not a traceback."""
     gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay: 0.2 s of a command
     try:
         app()
-    except TemperError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        from flows.failures import told
+
+        reason = told(error)
+        print(f"{type(reason).__name__}: {reason}", file=sys.stderr)
+        sys.exit(reason.exit_code)
     finally:
         gc.freeze()  # else the interpreter's last collections look at every object: 0.3 s
 

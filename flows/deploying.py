@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from uuid import UUID
+
+import psutil
 
 from tasks.core import server
 from tasks.core.errors import TemperError
 from tasks.core.home import home, project
 
 POOL = "temper"
+HANDED_BACK = "Its worker was stopped; the next one goes on with it."
 
 
 def deploy() -> None:
@@ -28,16 +33,48 @@ def deploy() -> None:
 
 
 def work(limit: int | None = None) -> int:
-    """Run deployments' flow runs until ended; return the worker's exit code."""
+    """Run deployments' flow runs until ended; return the worker's exit code.
+
+    Ended by SIGTERM or SIGINT, it hands the runs that it was at back: the next worker takes them up
+    and finds cached what had finished.
+    """
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     command += ["--type", "process", *(["--limit", str(limit)] if limit else [])]
     process = subprocess.Popen(command, cwd=project(), env=_environment())
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        return process.wait()
+    interrupted: set[str] = set()
+
+    def stop(*_: object) -> None:
+        interrupted.update(_flow_runs(process.pid))
+        process.send_signal(signal.SIGTERM)
+
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, stop)
+    code = process.wait()
+    if interrupted:
+        _hand_back(interrupted)
+    return code
+
+
+def _flow_runs(worker: int) -> set[str]:
+    """Return the ids of the flow runs that a worker's child processes are at."""
+    found = set()
+    for process in psutil.Process(worker).children(recursive=True):
+        with suppress(psutil.Error):
+            found.add(process.environ().get("PREFECT__FLOW_RUN_ID"))
+    return {run for run in found if run}
+
+
+def _hand_back(runs: set[str]) -> None:
+    """Schedule flow runs anew that were interrupted, and say so."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import AwaitingRetry
+
+    with get_client(sync_client=True) as client:
+        for run in map(UUID, sorted(runs)):
+            state = client.read_flow_run(run).state
+            if state is None or not (state.is_completed() or state.is_failed()):
+                client.set_flow_run_state(run, AwaitingRetry(message=HANDED_BACK), force=True)
+    print(f"{len(runs)} interrupted, handed back: the next worker goes on with it.")
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from flows import versioning
 from tasks.core import child, params
 from tasks.core.artifacts import Made
-from tasks.core.errors import ParamsError, TemperError
+from tasks.core.errors import ParamsError
 from tasks.core.home import project, subfolder
 from tasks.core.plugins import unknown
 from tasks.core.temporary import write
@@ -32,7 +32,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     """
     from flows import session
     from flows.workload import STEPS, Step, build, load
-    from tasks.register.store import get_ready
+    from tasks.register.store import get_ready, require_answer, tracking_uri
 
     if until not in get_args(Step):
         raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
@@ -41,25 +41,23 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     _ = workload.models  # a wrong model parameter is told before anything starts
     if save and settings:
         save_settings(name, settings)
+    registers = STEPS.index(until) >= STEPS.index("register")
+    if registers:
+        require_answer(tracking_uri())  # rather now than after the training
     tracked = workload == load(name)
     cold = not finished_before(name, workload)
     if cold:
         child.warm(preload(workload))  # beside the start of Prefect, in a process of its own
-        if STEPS.index(until) >= STEPS.index("register"):
+        if registers:
             child.ahead("register", get_ready)  # beside the first tasks
-    try:
-        with session.started() as run_flow:
-            from flows.live import shown
-            from flows.pipeline import pipeline
+    with session.started() as run_flow:
+        from flows.live import shown
+        from flows.pipeline import pipeline
 
-            with shown(name, workload, until) as live:  # type: ignore[arg-type]
-                made = run_flow(
-                    pipeline, name=name, params=workload, until=until, measure_again=measure
-                )
-    except TemperError:
-        raise
-    except Exception as error:
-        raise _cause(error) from error
+        with shown(name, workload, until) as live:  # type: ignore[arg-type]
+            made = run_flow(
+                pipeline, name=name, params=workload, until=until, measure_again=measure
+            )
     for notice in live.notices:
         print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
@@ -163,18 +161,3 @@ def save_settings(name: str, settings: list[str]) -> None:
     with open(temporary, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     os.replace(temporary, path)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return Temper's own error behind a failure, else one that names the log of the traceback."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, TemperError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    import traceback
-
-    log = subfolder("logs") / "last-failure.log"
-    write(log, "".join(traceback.format_exception(error)))
-    text = str(error).strip().splitlines() or [""]
-    return TemperError(f"{type(error).__name__}: {text[0]}\nThe whole of it: {log}")

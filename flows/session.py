@@ -1,10 +1,27 @@
 """A process's connection to Prefect: the server, its settings, and how failures reach the user."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.core import server, usage
+from tasks.core import progress, server, usage
+
+UNHEARD = (
+    "Prefect's server did not answer for a while: its pages may lack some of this run's tasks. "
+    "The results are whole."
+)
+
+
+class _Unheard(logging.Handler):
+    """Tells once that Prefect could not send what happened to its server."""
+
+    told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.told:
+            self.told = True
+            progress.tell(progress.Event("notice", text=UNHEARD))
 
 
 @contextmanager
@@ -15,6 +32,7 @@ def started() -> Iterator[Callable[..., Any]]:
     """
     url = server.connect(wait=False)
     usage.share()
+    from prefect.logging.configuration import setup_logging
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
@@ -26,5 +44,12 @@ def started() -> Iterator[Callable[..., Any]]:
         server.ready(url)
         return flow(**parameters)
 
-    with temporary_settings(settings):
-        yield run
+    setup_logging()  # else done later, which would remove the handler
+    logging.raiseExceptions = False  # Prefect writes to the user's terminal that a log was not sent
+    handler, logger = _Unheard(logging.ERROR), logging.getLogger("prefect._internal")
+    logger.addHandler(handler)
+    try:
+        with temporary_settings(settings):
+            yield run
+    finally:
+        logger.removeHandler(handler)

@@ -55,7 +55,7 @@ def main() -> None:
     environment = Path(".venv/bin/python")
     if importlib.util.find_spec("prefect") is None and environment.exists():
         os.execv(environment, [str(environment), "-m", "flows.stage", *sys.argv[1:]])
-    from tasks.core.errors import TemperError
+    from flows.failures import told
 
     known = ("fetch", *STAGES)
     if len(sys.argv) != 3 or sys.argv[1] not in known:
@@ -68,9 +68,10 @@ def main() -> None:
             put_raw(name)
         else:
             run(stage, name)
-    except TemperError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        reason = told(error)
+        print(f"{type(reason).__name__}: {reason}", file=sys.stderr)
+        sys.exit(reason.exit_code)
 
 
 if __name__ == "__main__":

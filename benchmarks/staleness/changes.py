@@ -137,7 +137,10 @@ def _params() -> Iterator[Change]:
         ("ingest.options.features", [6], (*ingesting, *REGISTERED)),
         (
             "table.columns",
-            [{"x1": {"type": "float", "min": -50}}],
+            [
+                {"x1": {"type": "float", "min": -50}, "colour": {"type": "category"}}
+                | {f"x{n}": {"type": "float"} for n in range(2, 6)}
+            ],
             ("ingest", "validate", "features", *REGISTERED),
         ),
         ("validate.max_bad_share", [0.06, 0.07], ("validate", *REGISTERED)),
@@ -167,7 +170,7 @@ def _params() -> Iterator[Change]:
         ("compress.tolerance", [0.0002, 0.0003], (*EXPORTS, *SWEEP, *REGISTERED)),
         ("compress.calibration_rows", [100, 200], (*SWEEP, *REGISTERED)),
         ("compress.time_limit_s", [250, 260], (*EXPORTS, *SWEEP, *REGISTERED)),
-        ("benchmark.batch_sizes", [[1, 2], [2]], ("benchmark", *REGISTERED)),
+        ("benchmark.batch_sizes", [[1, 2], [1, 3]], ("benchmark", *REGISTERED)),
         ("benchmark.samples", [900, 800], ("benchmark", *REGISTERED)),
         ("benchmark.rounds", [10], ("benchmark", *REGISTERED)),
         ("benchmark.confidence", [0.9], ("benchmark", *REGISTERED)),
@@ -176,7 +179,7 @@ def _params() -> Iterator[Change]:
         ("recommend.max_size_kib", [500.0, 400.0], ("recommend", *REGISTERED)),
         ("recommend.max_drop", [0.05], ("recommend", *REGISTERED)),
         ("register.check_rows", [50, 60], ("register",)),
-        ("register.example_rows", [3], ("register",)),
+        ("register.example_rows", [4], ("register",)),
         ("report.title", ["One", "Two"], ("report",)),
         ("report.note", ["A note.", "Another."], ("report",)),
         ("report.importances", [5, 6], ("report",)),

@@ -45,7 +45,7 @@ def code_of(*roots: str) -> dict[str, str]:
     the data files that those declare, by their paths.
     """
     digests: dict[str, str] = {}
-    waiting = list(roots)
+    waiting = [name for root in roots for name in _with_packages(root)]
     with _lock:
         known = len(_memo())
         while waiting:
@@ -112,12 +112,14 @@ def _imports(tree: ast.Module, path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
             found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    reached: set[str] = set()
-    for name in found:
-        parts = name.split(".")
-        if parts[0] in FIRST_PARTY:  # a package's __init__ runs too
-            reached |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
-    return reached
+    ours = (name for name in found if name.partition(".")[0] in FIRST_PARTY)
+    return {module for name in ours for module in _with_packages(name)}
+
+
+def _with_packages(module: str) -> list[str]:
+    """Return a module and the packages that it is in: their `__init__` runs before it."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def _data_files(tree: ast.Module) -> list[str]:

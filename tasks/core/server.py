@@ -2,7 +2,8 @@
 
 Nothing heavy is imported here, so that the server starts before Prefect is imported.
 Every client holds a shared lock for the life of its process; the server stops once it holds that
-lock alone.
+lock alone. Each client waits for the lock that the server's process holds: who gets it starts the
+server again, on the same address.
 """
 
 import json
@@ -10,9 +11,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -23,6 +28,7 @@ from tasks.core.home import NO_TELEMETRY, home, open_log, project, subfolder
 from tasks.core.temporary import write
 
 START_LIMIT_S = 90.0
+MOST_DEATHS, MOST_DEATHS_IN_S = 3, 60.0
 LOG_LINES = 15
 _client_locks: list[int] = []  # held until the process ends
 
@@ -43,9 +49,10 @@ def environment() -> dict[str, str]:
         "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
         # failures are told once, in our words
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL": "CRITICAL",
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS": str(max(2, _cores())),
-        "PREFECT_CLIENT_MAX_RETRIES": "10",  # a busy machine: SQLite is locked, the answer is 503
+        "PREFECT_CLIENT_MAX_RETRIES": "6",  # a lost server is waited for: 2, 4, 8 … s, 2 minutes
     }
 
 
@@ -88,6 +95,8 @@ def connect(wait: bool = True) -> str:
         _client_locks.append(descriptor)
         url = running() or _start()
     os.environ["PREFECT_API_URL"] = url
+    if len(_client_locks) == 1:
+        threading.Thread(target=_keep, args=(url,), daemon=True).start()
     if wait:
         ready(url)
     return url
@@ -122,10 +131,29 @@ def healthy(url: str, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def _start() -> str:
+def _keep(url: str) -> None:
+    """Start the server again on its address where it was killed, while this process needs it.
+
+    One that dies again and again is left: requests then fail, and say so.
+    """
+    port = urllib.parse.urlsplit(url).port or 0
+    deaths: deque[float] = deque([-MOST_DEATHS_IN_S] * MOST_DEATHS, MOST_DEATHS)
+    with suppress(OSError):  # the home was removed, or the port is taken
+        while time.monotonic() - deaths[0] > MOST_DEATHS_IN_S:
+            with locks.held(subfolder("locks") / "server"):  # waits in the kernel
+                deaths.append(time.monotonic())
+            with locks.held(subfolder("locks") / "server-start"):
+                if not _client_locks:
+                    return
+                if running() is None:
+                    _start(port)
+
+
+def _start(port: int = 0) -> str:
+    """Start the server's process on a port, or on any that is free; return its address."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", 0))
+    listening.bind(("127.0.0.1", port))
     listening.listen(128)  # so that a client that is early waits instead of failing
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     variables = {**os.environ, **environment(), "PREFECT_SERVER_UI_API_URL": url}

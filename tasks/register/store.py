@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sqlite3
+import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import locks, slots
-from tasks.core.errors import TemperError
+from tasks.core.errors import TemperError, TransientError
 from tasks.core.home import home, subfolder
 from tasks.register import ledger
 
@@ -24,6 +25,8 @@ QUIET = {
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+ANSWER_WITHIN_S = 5.0
+UNREACHED = ("database is locked", "failed with exception")  # of SQLite; of MLflow's HTTP client
 GRAPH_TAG = "graph_digest"
 PARAMS_TAG = "params_digest"
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -48,7 +51,11 @@ def opened(uri: str) -> Iterator[Any]:
 
     A new SQLite store costs 1.6 s of migrations, an open one 10 ms, the imports 2 to 3 s: so it is
     done in a child process, once a registration.
+
+    Raises:
+        TransientError: the store does not answer, or another process has locked it.
     """
+    require_answer(uri)
     with _calm():
         import mlflow
 
@@ -58,7 +65,33 @@ def opened(uri: str) -> Iterator[Any]:
             _make_database(Path(uri.removeprefix("sqlite:///")))
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or uri)
-        yield mlflow.MlflowClient()
+        try:
+            yield mlflow.MlflowClient()
+        except Exception as error:
+            if any(words in str(error) for words in UNREACHED):
+                raise TransientError(f"MLflow's store does not answer: {error}") from error
+            raise
+
+
+def require_answer(uri: str) -> None:
+    """Return at once where a store is a file or its server answers, whatever it says.
+
+    Raises:
+        TransientError: nothing answers. MLflow itself would try again for minutes.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return
+    address = re.sub("//[^/@]*@", "//", uri)  # without a name and password
+    try:
+        with urllib.request.urlopen(address, timeout=ANSWER_WITHIN_S):
+            pass
+    except urllib.error.HTTPError:
+        return
+    except OSError as error:
+        raise TransientError(
+            f"MLFLOW_TRACKING_URI={address}: nothing answers there ({error}). Start that server, "
+            "or unset the variable: Temper then keeps its own store. What finished is kept."
+        ) from error
 
 
 @contextmanager
@@ -66,6 +99,7 @@ def _calm() -> Iterator[None]:
     """Let MLflow send nothing, warn of nothing, and leave the environment as it was."""
     before, mask = dict(os.environ), os.umask(0o077)
     os.environ.update(QUIET)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # 14 s; its own are minutes
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SQLAlchemy's deprecations, as MLflow uses it
