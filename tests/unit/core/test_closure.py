@@ -46,6 +46,10 @@ def test_reaches_imports_in_functions_and_packages(code):
     ]
 
 
+def test_the_packages_of_a_module_run_before_it(code):
+    assert sorted(closure.code_of("tasks.deep.d")) == ["tasks", "tasks.deep", "tasks.deep.d"]
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
