@@ -39,6 +39,7 @@ class Trial:
 
     def __init__(self, project: Project, way: str, random: random.Random, spare: Path) -> None:
         self.project, self.way, self.random = project, way, random
+        self.entry: dict[str, Any] = {"way": way, "right": False, "compared": 0}
         for folder in (project.home, project.folder / "data", project.folder / "models"):
             shutil.rmtree(folder, ignore_errors=True)
         (project.folder / "dvc.lock").unlink(missing_ok=True)
@@ -55,11 +56,12 @@ class Trial:
             with suppress(psutil.Error):
                 process.kill()
 
-    def judged(self, usual_s: float, reference: dict[str, str]) -> dict[str, Any]:
-        """Return how it went."""
+    def judge(self, usual_s: float, reference: dict[str, str]) -> None:
+        """Kill, run again, and note how it went."""
         whole = self.random.random() < 0.5
         moment = self.random.uniform(0.2, usual_s)
-        entry: dict[str, Any] = {"way": self.way, "moment_s": round(moment, 2)}
+        entry = self.entry
+        entry["moment_s"] = round(moment, 2)
         entry["killed"] = self._kill(moment, whole)
         if self.server:
             entry["crashed_after_s"] = self._settled(CRASHED_WITHIN_S)
@@ -77,7 +79,6 @@ class Trial:
         entry["right"] = not any(
             (entry["done_twice"], entry["differ"], entry["still_open"], entry["left"])
         ) and (not self.server or entry["crashed_after_s"] is not None)
-        return entry
 
     def _kill(self, moment: float, whole: bool) -> str:
         """Start, wait, kill; return what was killed."""
@@ -172,14 +173,19 @@ class Trial:
         """Return what should not be there: processes, held locks, temporary files."""
         _until(lambda: not self.processes(), GONE_WITHIN_S)
         left = [self._words(process.pid) for process in self.processes()]
-        home = self.project.home
         _until(lambda: not self._temporary(), GONE_WITHIN_S)
         left += self._temporary()
-        held = [p for top in ("locks", "slots", "runs") for p in (home / top).rglob("*")]
+        _until(lambda: not self._held(), GONE_WITHIN_S)
+        return left + self._held()
+
+    def _held(self) -> list[str]:
+        """Return the locks that somebody holds, but those of a server that lingers or is kept."""
+        home = self.project.home
+        files = (p for top in ("locks", "slots", "runs") for p in (home / top).rglob("*"))
         servers = ("server", "server-clients")
-        return left + [
+        return [
             str(p.relative_to(home))
-            for p in held
+            for p in files
             if p.is_file() and p.name not in servers and not locks.is_free(p)
         ]
 
@@ -236,15 +242,16 @@ def main() -> None:
     harness.write("kills", {"seed": asked.seed, "trials": found})
 
 
-def trials(count: int, seed: int) -> list[dict[str, Any]]:
-    """Return how so many trials went."""
+def trials(count: int, seed: int, database: Path | None = None) -> list[dict[str, Any]]:
+    """Return how so many trials went; the first go each way once."""
     drawn = random.Random(seed)
-    ways = [way for way, weight in WAYS.items() for _ in range(weight)]
-    drawn.shuffle(ways)
-    found = []
+    more = [way for way, weight in WAYS.items() for _ in range(weight - 1)]
+    drawn.shuffle(more)
+    ways, found = [*WAYS, *more], []
     with harness.project() as environment, harness.project() as other:
-        spare = Path(other["TEMPER_PROJECT"]).parent / "fresh.db"
-        fresh_database(other, spare)
+        spare = database or Path(other["TEMPER_PROJECT"]).parent / "fresh.db"
+        if database is None:
+            fresh_database(other, spare)
         undisturbed = Project(other, spare)
         began = time.monotonic()
         undisturbed.run("run", "micro")
@@ -254,13 +261,13 @@ def trials(count: int, seed: int) -> list[dict[str, Any]]:
             way = ways[number % len(ways)]
             trial = Trial(Project(dict(environment)), way, drawn, spare)
             try:
-                entry = trial.judged(usual_s * (2 if way == "repro" else 1), reference)
+                trial.judge(usual_s * (2 if way == "repro" else 1), reference)
             except (RuntimeError, subprocess.SubprocessError) as error:
-                entry = {"way": way, "right": False, "error": str(error), "compared": 0}
+                trial.entry["error"] = str(error)
             finally:
                 trial.end()
-            found.append({"trial": number, **entry})
-            print("ok   " if entry["right"] else "WRONG", found[-1], flush=True)
+            found.append({"trial": number, **trial.entry})
+            print("ok   " if found[-1]["right"] else "WRONG", found[-1], flush=True)
     return found
 
 

@@ -97,6 +97,7 @@ def reproduce(targets: list[str]) -> int:
 
     server.connect()
     versioning.write_environment()
+    versioning.free_dead_locks()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *targets],

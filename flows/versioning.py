@@ -117,6 +117,7 @@ def folder_md5(folder: Path) -> str:
 
 def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a DVC command in the project and return how it went."""
+    free_dead_locks()
     return subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=project(),
@@ -125,6 +126,23 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def free_dead_locks() -> None:
+    """Remove DVC's list of who is at which file where all of them have died.
+
+    DVC does so itself, but takes a dead process that nobody has waited for yet (under a container's
+    first process it may stay for ever) for a living one, and refuses.
+    """
+    path = project() / ".dvc" / "tmp" / "rwlock"
+    try:
+        kinds = json.loads(path.read_text())
+        readers = [info for infos in kinds["read"].values() for info in infos]
+        pids = {int(info["pid"]) for info in [*readers, *kinds["write"].values()]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return
+    if pids and not any(locks.alive(pid) for pid in pids):
+        path.unlink(missing_ok=True)
 
 
 def recorded(root: Path) -> Iterator[tuple[str, str]]:

@@ -89,6 +89,16 @@ def processes(path: Path) -> tuple[list[int], list[int]]:
     return holding, waiting
 
 
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that has died and was not waited for does not."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def command(pid: int) -> str:
     """Return what a process was started with, without its interpreter, on one line."""
     import psutil

@@ -8,10 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
+from benchmarks import kills
 from tests.pipeline.conftest import Project, counts, until
 
 MEASURED = (
@@ -77,6 +79,7 @@ def states(project: Project, name: str) -> list[str]:
         return [row[0] for row in database.execute(query, (name,))]
 
 
+@pytest.mark.harness
 def test_killed_six_times_the_next_run_goes_on(clone: Project, ran: Project):
     moments = [  # (condition, whole group): in start-up, in the fits, before and in the benchmark
         (lambda: (clone.home / "server.json").exists(), True),
@@ -116,6 +119,15 @@ def test_killed_six_times_the_next_run_goes_on(clone: Project, ran: Project):
     assert until(lambda: not clone.held(), 5), clone.held()  # a process lets go as it ends
     leftovers = list((clone.home / "tmp").glob("*"))
     assert not leftovers, leftovers
+
+
+@pytest.mark.harness
+@pytest.mark.timeout(600)
+def test_killed_in_each_way_of_running(new_database: Path):
+    found = kills.trials(len(kills.WAYS), seed=1, database=new_database)
+    assert {entry["way"] for entry in found} == set(kills.WAYS)
+    assert [entry for entry in found if not entry["right"]] == []
+    assert all(entry["compared"] >= 12 for entry in found)
 
 
 @pytest.mark.parametrize(

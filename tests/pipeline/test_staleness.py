@@ -8,7 +8,7 @@ from benchmarks.staleness import changes, reach
 from benchmarks.staleness.__main__ import grouped, picked, run, together
 
 
-@pytest.mark.slow
+@pytest.mark.harness
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("half", [0, 1])
 def test_a_change_runs_what_it_reaches_and_nothing_else(half: int, new_database: Path):
