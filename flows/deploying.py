@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from uuid import UUID
 
 import psutil
 
 from tasks.core import server
+from tasks.core.crashes import keep_tidy
 from tasks.core.errors import TemperError
 from tasks.core.home import home, project
 
@@ -41,6 +43,7 @@ def work(limit: int | None = None) -> int:
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     command += ["--type", "process", *(["--limit", str(limit)] if limit else [])]
     process = subprocess.Popen(command, cwd=project(), env=_environment())
+    threading.Thread(target=keep_tidy, daemon=True).start()  # a server of the user's does not
     interrupted: set[str] = set()
 
     def stop(*_: object) -> None:

@@ -1,11 +1,12 @@
 """A process's connection to Prefect: the server, its settings, and how failures reach the user."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.core import progress, server, usage
+from tasks.core import crashes, progress, server, usage
 
 UNHEARD = (
     "Prefect's server did not answer for a while: its pages may lack some of this run's tasks. "
@@ -38,6 +39,8 @@ def started() -> Iterator[Callable[..., Any]]:
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
     # lock files tell a dead run, so the private server needs no heartbeats.
     private = url == server.running()
+    if not private:  # whose process does it by itself
+        threading.Thread(target=crashes.keep_tidy, daemon=True).start()
     settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
 
     def run(flow: Callable[..., Any], **parameters: Any) -> Any:

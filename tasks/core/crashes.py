@@ -5,15 +5,19 @@ process.
 """
 
 import atexit
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tasks.core import locks
+from tasks.core import locks, slots, temporary
 from tasks.core.home import subfolder
 
 MESSAGE = "Its process ended before it did (killed, or the machine stopped)."
 OPEN = ("RUNNING", "PENDING", "CANCELLING")
+TIDY_EVERY_S = 5.0
 
 
 def mark(flow: Any, flow_run: Any, state: Any) -> None:
@@ -26,6 +30,16 @@ def mark(flow: Any, flow_run: Any, state: Any) -> None:
 def dead_runs() -> list[Path]:
     """Return the lock files of runs whose process is gone."""
     return [path for path in subfolder("runs").iterdir() if locks.is_free(path)]
+
+
+def keep_tidy(done: Callable[[], bool] = lambda: False) -> None:
+    """Clear up after processes that died, again and again: their runs, slots, temporary folders."""
+    while not done():
+        with suppress(Exception):  # the next round tries again; nothing is lost by it
+            reap()
+            slots.release_dead()
+            temporary.sweep()
+        time.sleep(TIDY_EVERY_S)
 
 
 def reap() -> int:

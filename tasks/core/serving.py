@@ -1,7 +1,6 @@
 """The process of the project's own Prefect server: `python -m tasks.core.serving <socket>`."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import sys
@@ -14,7 +13,6 @@ from tasks.core import locks
 from tasks.core.home import subfolder
 
 LINGER_S = 5.0  # after the last client has gone
-REAP_EVERY_S = 5.0
 RETRY_AFTER_S = b"0.1"
 Message = MutableMapping[str, Any]
 
@@ -31,7 +29,7 @@ def main() -> None:
         retry_soon(create_app(final=True)), log_level="warning", timeout_keep_alive=30
     )
     server = uvicorn.Server(config)
-    for work in (_stop_when_alone, _reap):
+    for work in (_stop_when_alone, _tidy):
         threading.Thread(target=work, args=(server,), daemon=True).start()
     asyncio.run(server.serve(sockets=[listening]))
     os._exit(0)  # Prefect's services may hold the interpreter for many seconds
@@ -94,18 +92,12 @@ def _stop_when_alone(server: Any) -> None:
             os._exit(0)
 
 
-def _reap(server: Any) -> None:
+def _tidy(server: Any) -> None:
     while not server.started:
         time.sleep(0.1)
-    from tasks.core import slots, temporary
-    from tasks.core.crashes import reap
+    from tasks.core.crashes import keep_tidy
 
-    while not server.should_exit:
-        with contextlib.suppress(Exception):  # the next round tries again; nothing is lost by it
-            reap()
-            slots.release_dead()
-            temporary.sweep()
-        time.sleep(REAP_EVERY_S)
+    keep_tidy(lambda: server.should_exit)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.pipeline.conftest import Project, counts, until
-from tests.pipeline.test_kill import records, states
+from tests.pipeline.test_kill import killed, records, states
 
 SHORT, TASKS = ("run", "micro", "--until", "train"), 7  # enough where what fails is around it
 
@@ -65,6 +65,7 @@ def told(done, code: int = 1) -> str:
     return done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_full_disk(clone: Project, new_database: Path):
     database = clone.home / "prefect.db"
     database.unlink()
@@ -83,6 +84,7 @@ def test_a_full_disk(clone: Project, new_database: Path):
             clone.end()
 
 
+@pytest.mark.slow
 def test_a_view_that_cannot_be_written(beside: Project):
     lock = (beside.folder / "dvc.lock").exists()
     with mounted(beside.folder / "models", "ro"):
@@ -96,6 +98,7 @@ def test_a_view_that_cannot_be_written(beside: Project):
     assert (beside.folder / "models" / "micro" / "report" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(ran: Project):
     had = len(list((ran.home / "records").iterdir()))
     process = ran.start(*SHORT, "--set", "seed=41")
@@ -105,7 +108,7 @@ def test_a_locked_database_is_waited_for(ran: Project):
         time.sleep(8)
         database.rollback()
     assert counts(outcome(process)) == (3, 4)
-    assert until(lambda: states(ran, "micro")[-1] == "Completed", 20)
+    assert until(lambda: states(ran.home / "prefect.db", "micro")[-1] == "Completed", 20)
 
 
 @pytest.mark.slow
@@ -129,7 +132,7 @@ def test_the_server_killed_in_the_middle(clone: Project):
     assert counts(outcome(process)) == (TASKS, 0)
     assert json.loads((clone.home / "server.json").read_text())["pid"] != first
     assert until(lambda: not clone.processes(), 40), clone.processes()
-    assert states(clone, "micro") == ["Completed"]
+    assert states(clone.home / "prefect.db", "micro") == ["Completed"]
 
 
 @pytest.mark.slow
@@ -171,6 +174,10 @@ def test_a_server_of_the_users_own_killed_and_started_again(
         assert counts(text) == (18, 0)
         assert "its pages may lack some of this run's tasks" in text
         assert "Traceback" not in text
+        killed(clone, lambda: states(tmp_path / "own.db", "micro")[-1] == "Running", True)
+        assert clone.temper(*SHORT).returncode == 0
+        ended = ["Completed", "Crashed", "Completed"]
+        assert until(lambda: states(tmp_path / "own.db", "micro") == ended, 10)
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
@@ -210,6 +217,7 @@ def test_an_mlflow_that_is_lost_before_the_registration(clone: Project):
     goes_on(clone, had, "run", "micro")
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_hands_its_run_back(clone: Project, monkeypatch: pytest.MonkeyPatch):
     from tasks.core import server
 
@@ -233,14 +241,15 @@ def test_a_stopped_worker_hands_its_run_back(clone: Project, monkeypatch: pytest
             assert until(lambda: not clone.processes(server=False), 20)
             worker = clone.start("worker")
             ended = ("Completed", "Failed", "Crashed")
-            assert until(lambda: states(clone, "micro")[0] in ended, 120, 0.5)
-        assert states(clone, "micro") == ["Completed"]
+            assert until(lambda: states(clone.home / "prefect.db", "micro")[0] in ended, 120, 0.5)
+        assert states(clone.home / "prefect.db", "micro") == ["Completed"]
         assert records(clone) > had
     finally:
         clone.end()
         worker.communicate()
 
 
+@pytest.mark.slow
 def test_the_clock_set_back(ran: Project):
     """All that a run left is from the future then."""
     assert ran.temper("run", "micro").returncode == 0
@@ -254,6 +263,7 @@ def test_the_clock_set_back(ran: Project):
     assert "would remove 0 contents" in ran.temper("gc", "--dry-run").stdout
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_workload_at_once(clone: Project, ran: Project):
     both = [clone.start(*SHORT) for _ in range(2)]
     texts = [outcome(process) for process in both]

@@ -105,6 +105,7 @@ def test_a_file_added_to_a_folder_is_found(home, own: Project):
         artifact.file("model.json")
 
 
+@pytest.mark.slow
 def test_a_run_makes_tampered_files_anew_and_takes_no_record_of_another(own: Project):
     project = own
     digests = project.manifests()
@@ -129,6 +130,7 @@ def test_a_run_makes_tampered_files_anew_and_takes_no_record_of_another(own: Pro
     assert counts(project.temper("run", "micro").stdout)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_stage_takes_nothing_tampered_from_the_view(own: Project):
     flip(own.folder / "models" / "micro" / "train" / "linear" / "model.safetensors")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

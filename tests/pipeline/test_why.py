@@ -12,8 +12,8 @@ def verdicts(project: Project, *arguments: str) -> dict[str, tuple[str, str]]:
     done = project.temper("why", "micro", *arguments)
     assert done.returncode == 0, done.stderr
     found = {}
-    for line in done.stdout.splitlines()[1:]:
-        told = re.fullmatch(rf"(\S+(?: \S+)*)  .*?({'|'.join(STATES)})(?:  +(.*?))? *", line)
+    for line in done.stdout.splitlines()[1:]:  # the last state: how it last ended comes before
+        told = re.fullmatch(rf"(\S+(?: \S+)*)  .*  ({'|'.join(STATES)})(?:  +(.*?))? *", line)
         if told:
             found[told[1]] = (told[2], told[3] or "")
     assert len(found) >= 15, done.stdout
