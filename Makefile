@@ -16,7 +16,7 @@ test: lint types contracts
 	$(BIN)/pytest -m "not slow and not gpu and not harness" -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(PYTEST)
 
 harness: setup
-	$(BIN)/pytest -m harness -n 2 --dist worksteal $(PYTEST)
+	$(BIN)/pytest -m harness -n 3 --dist load $(PYTEST)
 
 quick: setup
 	$(BIN)/pytest tests/unit -n 2 -q
