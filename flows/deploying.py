@@ -18,6 +18,7 @@ from tasks.core.errors import TemperError
 from tasks.core.home import home, project
 
 POOL = "temper"
+ENDED_WITHIN_S = 20.0
 HANDED_BACK = "Its worker was stopped; the next one goes on with it."
 
 
@@ -44,38 +45,49 @@ def work(limit: int | None = None) -> int:
     command += ["--type", "process", *(["--limit", str(limit)] if limit else [])]
     process = subprocess.Popen(command, cwd=project(), env=_environment())
     threading.Thread(target=keep_tidy, daemon=True).start()  # a server of the user's does not
-    interrupted: set[str] = set()
+    interrupted: dict[str, psutil.Process] = {}
 
-    def stop(*_: object) -> None:
+    def stop(sign: int, _: object) -> None:
         interrupted.update(_flow_runs(process.pid))
-        process.send_signal(signal.SIGTERM)
+        if sign == signal.SIGTERM:  # Ctrl-C reaches the worker by itself; told twice, it is killed
+            process.send_signal(sign)
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, stop)
     code = process.wait()
     if interrupted:
-        _hand_back(interrupted)
+        _, alive = psutil.wait_procs(interrupted.values(), timeout=ENDED_WITHIN_S)
+        for left in alive:  # by a worker that was itself killed
+            with suppress(psutil.Error):
+                left.kill()
+        _hand_back(sorted(interrupted))
     return code
 
 
-def _flow_runs(worker: int) -> set[str]:
+def _flow_runs(worker: int) -> dict[str, psutil.Process]:
     """Return the ids of the flow runs that a worker's child processes are at."""
-    found = set()
-    for process in psutil.Process(worker).children(recursive=True):
+    found: dict[str, psutil.Process] = {}
+    try:
+        children = psutil.Process(worker).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return found
+    for process in children:
         with suppress(psutil.Error):
-            found.add(process.environ().get("PREFECT__FLOW_RUN_ID"))
-    return {run for run in found if run}
+            run = process.environ().get("PREFECT__FLOW_RUN_ID")
+            if run:
+                found.setdefault(run, process)  # the run's own process, before its children
+    return found
 
 
-def _hand_back(runs: set[str]) -> None:
+def _hand_back(runs: list[str]) -> None:
     """Schedule flow runs anew that were interrupted, and say so."""
     from prefect.client.orchestration import get_client
     from prefect.states import AwaitingRetry
 
     with get_client(sync_client=True) as client:
-        for run in map(UUID, sorted(runs)):
+        for run in map(UUID, runs):
             state = client.read_flow_run(run).state
-            if state is None or not (state.is_completed() or state.is_failed()):
+            if state is None or not state.is_final() or state.is_crashed():
                 client.set_flow_run_state(run, AwaitingRetry(message=HANDED_BACK), force=True)
     print(f"{len(runs)} interrupted, handed back: the next worker goes on with it.")
 

@@ -218,7 +218,16 @@ def test_an_mlflow_that_is_lost_before_the_registration(clone: Project):
 
 
 @pytest.mark.slow
-def test_a_stopped_worker_hands_its_run_back(clone: Project, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("send", "sign"),
+    [
+        pytest.param(os.kill, signal.SIGTERM, id="by a service manager"),
+        pytest.param(os.killpg, signal.SIGINT, id="by Ctrl-C"),
+    ],
+)
+def test_a_stopped_worker_hands_its_run_back(
+    clone: Project, send, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch
+):
     from tasks.core import server
 
     monkeypatch.setenv("TEMPER_HOME", str(clone.home))
@@ -233,7 +242,7 @@ def test_a_stopped_worker_hands_its_run_back(clone: Project, monkeypatch: pytest
                     deployment.id, parameters={"name": "micro", "until": "train"}
                 )
             assert until(lambda: "clean" in records(clone), 120, 0.02)
-            os.kill(worker.pid, signal.SIGTERM)
+            send(worker.pid, sign)
             text = outcome(worker)
             assert "1 interrupted, handed back" in text
             assert "Traceback" not in text
