@@ -39,12 +39,12 @@ def started() -> Iterator[Callable[..., Any]]:
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
     # lock files tell a dead run, so the private server needs no heartbeats.
     private = url == server.running()
-    if not private:  # whose process does it by itself
-        threading.Thread(target=crashes.keep_tidy, daemon=True).start()
     settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if private else {}
 
     def run(flow: Callable[..., Any], **parameters: Any) -> Any:
         server.ready(url)
+        if not private:  # the private server's process does it by itself
+            threading.Thread(target=crashes.keep_tidy, daemon=True).start()
         return flow(**parameters)
 
     setup_logging()  # else done later, which would remove the handler
