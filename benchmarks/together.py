@@ -31,16 +31,21 @@ def main() -> None:
             for seed, (process, text) in enumerate(zip(processes, outputs, strict=True), 1)
         )
         same_view = together.digests() == shown
+        together.executed()  # what ran until now does not count
         together.run("run", "micro")
-        cached = not together.executed() or together.digests() == shown
+        cached = not together.executed() and together.digests() == shown
+    kept = same_view and cached
     table(
         [
             (f"runs at once that gave what they give alone, of {RUNS}", right, str(RUNS)),
-            ("the view is still that of params.yaml", same_view and cached, "True"),
+            ("the view is still that of params.yaml, and cached", kept, "True"),
             ("all of them, s", round(took, 1), ""),
         ]
     )
-    write("together", {"runs": RUNS, "right": right, "view": same_view, "seconds": round(took, 1)})
+    write(
+        "together",
+        {"runs": RUNS, "right": right, "view": kept, "seconds": round(took, 1)},
+    )
 
 
 def _started(place: Project, seed: int) -> "subprocess.Popen[str]":
