@@ -1,18 +1,12 @@
 """The catalogue of changes: what is done to the project, and which tasks it reaches at once."""
 
-import ast
-import os
 import random
-import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from benchmarks.micro import Project
-from benchmarks.staleness import reach
+from benchmarks.staleness import edits, reach
 from benchmarks.staleness.reach import EXPORTS, FITS, RESAMPLES, SWEEP
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +70,7 @@ def _code() -> Iterator[Change]:
         yield Change(
             "package" if module in packages else f"{depth} code",
             str(_file(module)),
-            _append(str(_file(module)), f"\n\nCHANGED_{number} = {number}\n"),
+            edits.append(str(_file(module)), f"\n\nCHANGED_{number} = {number}\n"),
             reach.of_module(module),
         )
     for name in ("report.html.j2", "report.css", "report.js"):
@@ -84,7 +78,7 @@ def _code() -> Iterator[Change]:
         yield Change(
             "template",
             name,
-            _append(f"tasks/report/templates/{name}", comment[name.rsplit(".")[-1]] + "\n"),
+            edits.append(f"tasks/report/templates/{name}", comment[name.rsplit(".")[-1]] + "\n"),
             frozenset({"report"}),
         )
 
@@ -102,7 +96,7 @@ def _new_code() -> Iterator[Change]:
         ("device data file", "tasks/train/models/devices.json", "[2]\n"),
     ]
     for kind, file, what in steps:
-        apply = _append(file, what) if isinstance(what, str) else what
+        apply = edits.append(file, what) if isinstance(what, str) else what
         yield Change(kind, file, apply, linear, follows=kind != "import inside a function")
 
 
@@ -113,12 +107,12 @@ def _import_helper(project: Project) -> None:
     project.replace("tasks/train/models/_own.py", "X = 1\n")
     imports = ("tasks.train import _one", "tasks.train.models import _own")
     text = "".join(f"    from {line}\n" for line in imports)
-    _append("tasks/train/models/linear.py", f"\n\ndef helper():\n{text}")(project)
+    edits.append("tasks/train/models/linear.py", f"\n\ndef helper():\n{text}")(project)
 
 
 def _declare_data(project: Project) -> None:
     project.replace("tasks/train/models/devices.json", "[1]\n")
-    _append("tasks/train/models/linear.py", '\n\nDATA_FILES = ("devices.json",)\n')(project)
+    edits.append("tasks/train/models/linear.py", '\n\nDATA_FILES = ("devices.json",)\n')(project)
 
 
 def _params() -> Iterator[Change]:
@@ -186,7 +180,9 @@ def _params() -> Iterator[Change]:
     ]
     for path, values, direct in table:
         for value in values:
-            yield Change("params", f"{path}: {value}", _set(path, value), frozenset(direct))
+            yield Change(
+                "params", f"{path}: {value}", edits.set_param(path, value), frozenset(direct)
+            )
 
 
 def _defaults() -> Iterator[Change]:
@@ -200,21 +196,25 @@ def _defaults() -> Iterator[Change]:
     ]:
         direct = reach.of_module(file.removesuffix(".py").replace("/", "."))
         tags = frozenset(REGISTERED if tagged else ())
-        yield Change("default", f"{file}: {new}", _substitute(file, old, new), direct | tags)
+        yield Change("default", f"{file}: {new}", edits.substitute(file, old, new), direct | tags)
 
 
 def _outputs() -> Iterator[Change]:
     """Contents of the store: gone, cut short, one bit other (same size and time), a file more."""
     damages: dict[str, Callable[[Path], None]] = {
-        "deleted": _delete,
-        "truncated": _truncate,
-        "bit flipped": _flip,
-        "file added": _add,
+        "deleted": edits.delete,
+        "truncated": edits.truncate,
+        "bit flipped": edits.flip,
+        "file added": edits.add_file,
     }
     for how, damage in damages.items():
         for artifact, label in reach.MAKES.items():
             yield Change(
-                f"output {how}", artifact, _damaged(artifact, damage), frozenset({label}), dvc=False
+                f"output {how}",
+                artifact,
+                edits.damaged(artifact, damage),
+                frozenset({label}),
+                dvc=False,
             )
 
 
@@ -223,31 +223,31 @@ def _records() -> Iterator[Change]:
     for label in ("ingest", "features", "fit linear", "compare", "export linear", "report"):
         for how, content in (("deleted", None), ("truncated", 0.5), ("garbage", b"\x00\xff")):
             yield Change(
-                f"record {how}", label, _spoiled(label, content), frozenset({label}), dvc=False
+                f"record {how}", label, edits.spoiled(label, content), frozenset({label}), dvc=False
             )
 
 
 def _libraries() -> Iterator[Change]:
     """Other versions of declared libraries, as their metadata state them."""
     for library, labels in reach.LIBRARIES.items():
-        yield Change("library version", library, _reversion(library), frozenset(labels))
+        yield Change("library version", library, edits.reversion(library), frozenset(labels))
 
 
 def _data() -> Iterator[Change]:
     """The raw data of a file: another origin, a byte, the order of columns and of rows."""
     both = frozenset({"fetch", "ingest", "register"})
-    yield Change("data", "a file instead of the generator", _use_file, both, dvc=False)
-    edits: list[tuple[str, Callable[[list[str]], list[str]]]] = [
+    yield Change("data", "a file instead of the generator", edits.use_file, both, dvc=False)
+    ways: list[tuple[str, Callable[[list[str]], list[str]]]] = [
         ("a byte", lambda rows: [*rows[:5], rows[5].replace("1", "2", 1), *rows[6:]]),
         ("a row less", lambda rows: rows[:-1]),
         ("the order of rows", lambda rows: [rows[0], *rows[2:], rows[1]]),
         ("the order of columns", lambda rows: [",".join(reversed(r.split(","))) for r in rows]),
         ("a column's name", lambda rows: [rows[0].replace("x2", "z2"), *rows[1:]]),
-        ("a missing value", lambda rows: [*rows[:9], _blank(rows[9]), *rows[10:]]),
+        ("a missing value", lambda rows: [*rows[:9], edits.blank(rows[9]), *rows[10:]]),
     ]
-    for name, edit in edits:
+    for name, edit in ways:
         direct = frozenset({"fetch"})
-        yield Change("data", name, _rewrite(edit), direct, follows=True, dvc=False)
+        yield Change("data", name, edits.rewrite(edit), direct, follows=True, dvc=False)
 
 
 def _looks() -> Iterator[Change]:
@@ -256,37 +256,41 @@ def _looks() -> Iterator[Change]:
     for number, module in enumerate(chosen):
         file = str(_file(module))
         kind, apply = [
-            ("comment", _append(file, f"\n# remark {number}\n")),
-            ("docstring", _substitute(file, '"""', f'"""Remark {number}. ', 1)),
-            ("blank lines", _append(file, "\n\n\n")),
-            ("layout", _laid_out(file)),
+            ("comment", edits.append(file, f"\n# remark {number}\n")),
+            ("docstring", edits.substitute(file, '"""', f'"""Remark {number}. ', 1)),
+            ("blank lines", edits.append(file, "\n\n\n")),
+            ("layout", edits.laid_out(file)),
         ][number % 4]
         yield Change(kind, file, apply)
 
 
 def _unrelated() -> Iterator[Change]:
     """Other workloads, plugins that `micro` does not use, code that only orchestrates, papers."""
-    yield Change("another workload's params", "digits", _set("train.threads", 2, "digits"))
-    yield Change("another workload's params", "housing", _set("compare.resamples", 12, "housing"))
+    yield Change(
+        "another workload's params", "digits", edits.set_param("train.threads", 2, "digits")
+    )
+    yield Change(
+        "another workload's params", "housing", edits.set_param("compare.resamples", 12, "housing")
+    )
     for file in (
         *("tasks/train/models/xg_boost.py", "tasks/train/models/mlp.py"),
         *("tasks/compare/metrics/accuracy.py", "tasks/benchmark/engines/open_vino.py"),
         "tasks/compress/techniques/truncate.py",
     ):
-        yield Change("unrelated plugin", file, _append(file, "\n\nCHANGED = 1\n"))
+        yield Change("unrelated plugin", file, edits.append(file, "\n\nCHANGED = 1\n"))
     new = "tasks/train/models/brand_new.py"
     yield Change("new plugin", new, lambda p: p.replace(new, "TASKS = ('regression',)\n"))
     for name in ("cache", "child", "locks", "slots", "serving", "progress"):
         file = f"tasks/core/{name}.py"
-        yield Change("orchestration", file, _append(file, "\n\nCHANGED = 1\n"))
+        yield Change("orchestration", file, edits.append(file, "\n\nCHANGED = 1\n"))
     for file in ("README.md", "DECISIONS.md"):
-        yield Change("papers", file, _append(file, "\nMore.\n"))
+        yield Change("papers", file, edits.append(file, "\nMore.\n"))
 
 
 def _touched() -> Iterator[Change]:
     """New times of the same bytes."""
     for top in ("tasks", "flows", "params.yaml", "tasks/report/templates"):
-        yield Change("touch", top, _touch(top))
+        yield Change("touch", top, edits.touch(top))
 
 
 def _other_runs() -> Iterator[Change]:
@@ -295,167 +299,11 @@ def _other_runs() -> Iterator[Change]:
         yield Change(
             "a run with other params between",
             setting,
-            _run_between(setting),
+            edits.run_between(setting),
         )
     for path, value in (("seed", 92), ("report.title", "Three")):
         yield Change(
             "params there and back",
             f"{path}: {value}",
-            _there_and_back(path, value),
+            edits.there_and_back(path, value),
         )
-
-
-def _run_between(setting: str) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        project.run("run", "micro", "--set", setting)
-        project.executed()
-
-    return apply
-
-
-def _there_and_back(path: str, value: object) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        before = project.read("params.yaml")
-        _set(path, value)(project)
-        project.run("run", "micro")
-        project.executed()
-        project.replace("params.yaml", before)
-
-    return apply
-
-
-def _append(file: str, text: str) -> Callable[[Project], None]:
-    return lambda project: project.replace(file, project.read(file) + text)
-
-
-def _substitute(file: str, old: str, new: str, count: int = 1) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        text = project.read(file)
-        if old not in text:
-            raise LookupError(f"{file} has no {old!r}")
-        project.replace(file, text.replace(old, new, count))
-
-    return apply
-
-
-def _laid_out(file: str) -> Callable[[Project], None]:
-    """Write a module's code as Python itself would lay it out, with its docstring kept."""
-
-    def apply(project: Project) -> None:
-        project.replace(file, ast.unparse(ast.parse(project.read(file))) + "\n")
-
-    return apply
-
-
-def _set(path: str, value: object, workload: str = "micro") -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        yaml = YAML()
-        yaml.preserve_quotes = True
-        yaml.width = 4096
-        content = yaml.load(project.read("params.yaml"))
-        target = content if path == "seed" else content["workloads"][workload]
-        *keys, last = path.split(".")
-        for key in keys:
-            if target.get(key) is None:
-                target[key] = {}
-            target = target[key]
-        target[last] = value
-        with open(project.folder / "params.yaml", "w") as stream:
-            yaml.dump(content, stream)
-
-    return apply
-
-
-def _damaged(artifact: str, damage: Callable[[Path], None]) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        folder = project.content(artifact)
-        if not folder.is_dir():
-            raise LookupError(f"{artifact}: {folder} is not in the store")
-        damage(folder)
-
-    return apply
-
-
-def _delete(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
-def _largest(folder: Path) -> Path:
-    path = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
-    path.chmod(0o600)
-    return path
-
-
-def _truncate(folder: Path) -> None:
-    path = _largest(folder)
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def _flip(folder: Path) -> None:
-    path = _largest(folder)
-    stat = path.stat()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
-def _add(folder: Path) -> None:
-    (folder / "stray.txt").write_text("not of this content")
-
-
-def _spoiled(label: str, content: float | bytes | None) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        path = project.home / "records" / project.keys()[label]
-        if content is None:
-            path.unlink()
-        elif isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            os.truncate(path, int(path.stat().st_size * content))
-
-    return apply
-
-
-def _reversion(library: str) -> Callable[[Project], None]:
-    """Put metadata of another version before the installed ones on the path."""
-
-    def apply(project: Project) -> None:
-        name = re.sub(r"[-_.]+", "_", library)
-        text = f"Metadata-Version: 2.1\nName: {library}\nVersion: 99.0\n"
-        project.replace(f"{name}-99.0.dist-info/METADATA", text)
-
-    return apply
-
-
-def _use_file(project: Project) -> None:
-    import polars as pl
-
-    parquet = next((project.folder / "data" / "raw" / "micro").glob("*.parquet"))
-    pl.read_parquet(parquet).write_csv(project.folder / "micro.csv")
-    _set("ingest", {"dataset": "table", "path": str(project.folder / "micro.csv")})(project)
-
-
-def _rewrite(edit: Callable[[list[str]], list[str]]) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        rows = project.read("micro.csv").splitlines()
-        project.replace("micro.csv", "\n".join(edit(rows)) + "\n")
-        project.run(
-            "fetch", "micro"
-        )  # other data than dvc.lock says: a run alone would refuse them
-
-    return apply
-
-
-def _blank(row: str) -> str:
-    first, _, rest = row.partition(",")
-    return f",{rest}" if first else row
-
-
-def _touch(top: str) -> Callable[[Project], None]:
-    def apply(project: Project) -> None:
-        path = project.folder / top
-        for file in [path] if path.is_file() else path.rglob("*"):
-            os.utime(file)
-
-    return apply

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.prepared import Prepared
-from tasks.register import graphs, runs, store
+from tasks.register import graphs, runs, standing, store
 
 
 def record(plan: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _version(client: Any, plan: dict[str, Any], run_id: str) -> dict[str, Any]:
     name, tags = plan["name"], plan["version_tags"]
     _model(client, name)
     found = store.same(client, name, tags[store.GRAPH_TAG], tags[store.PARAMS_TAG])
-    new = found is None or not store.graph_there(_location(client, found))
+    new = found is None or not standing.graph_there(_location(client, found))
     if found is None or new:
         graph = plan["graph"]
         path, prepared = Path(graph["path"]), Prepared(Path(graph["prepared"]))

@@ -9,7 +9,7 @@ from tasks.core import child, locks
 from tasks.core import store as contents
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
-from tasks.register import ledger, registry, store
+from tasks.register import ledger, registry, standing, store
 from tasks.register.params import Params
 from tasks.register.plan import described, plan
 
@@ -76,7 +76,7 @@ def check(version: Artifact) -> bool:
     It costs about a millisecond with SQLite: for every run, cached or not.
     """
     content = json.loads(version.file("version.json").read_text())
-    found = store.state(content)
+    found = standing.state(content)
     if found == "moved":
         with locks.held(store.lock_file()):
             before = child.run(
@@ -88,7 +88,7 @@ def check(version: Artifact) -> bool:
 
 def stands(version: Artifact) -> bool:
     """Return whether the store still has what version.json says; nothing is changed."""
-    return store.state(json.loads(version.file("version.json").read_text())) != "missing"
+    return standing.state(json.loads(version.file("version.json").read_text())) != "missing"
 
 
 def ensure(*arguments: Any, **named: Any) -> Artifact:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
-from tasks.nets import export, fitting
+from tasks.nets import determinism, export, fitting
 from tasks.train import arrays, gpu
 
 
@@ -52,7 +52,7 @@ def fit(
     if data.task == "regression":
         offset, scale = float(data.y.mean()), float(data.y.std()) or 1.0
         targets = tuple(((y - offset) / scale).astype(np.float32)[:, None] for y in targets)
-    with fitting.reproducible(context.seed, context.threads, context.device):
+    with determinism.reproducible(context.seed, context.threads, context.device):
         module = make()
         history = fitting.fit(
             module,

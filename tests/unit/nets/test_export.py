@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.nets import architectures, export, fitting
+from tasks.nets import architectures, determinism, export, fitting
 
 
 def outputs(model, X: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def trained_norms(network) -> None:
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 12, 3), (28, 28, 1), (64, 64, 3)])
 def test_convnet_graphs_equal_torch(shape):
     X = np.random.default_rng(0).random((5, int(np.prod(shape))), dtype=np.float32)
-    with fitting.reproducible(0, 1):
+    with determinism.reproducible(0, 1):
         network = architectures.convnet(X, shape, 4, 6, 0.1)
         trained_norms(network)
         expected = fitting.outputs_of(network, X)
@@ -47,7 +47,7 @@ def test_mlp_graphs_equal_torch_far_outside_the_training_rows_too(bins):
     X = rng.normal(size=(50, 4)).astype(np.float32)
     X[:, 1] = 7.0  # constant
     X[:, 2] = np.round(X[:, 2])  # many bins are empty
-    with fitting.reproducible(0, 1):
+    with determinism.reproducible(0, 1):
         network = architectures.mlp(X, 3, 16, 2, bins, 0.1)
     far = np.concatenate([X, 100 * X, -100 * X])
     expected = fitting.outputs_of(network, far)
@@ -62,7 +62,7 @@ def test_openvino_takes_the_graphs():
     import openvino
 
     X = np.random.default_rng(0).random((6, 64), dtype=np.float32)
-    with fitting.reproducible(0, 1):
+    with determinism.reproducible(0, 1):
         networks = [
             architectures.convnet(X, (8, 8, 1), 3, 4, 0.0),
             architectures.mlp(X, 3, 8, 2, 4, 0.1),

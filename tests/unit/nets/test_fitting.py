@@ -14,7 +14,7 @@ from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import ROOT
-from tasks.nets import checkpoint, fitting
+from tasks.nets import checkpoint, determinism, fitting
 from tasks.train.models import mlp
 
 
@@ -231,7 +231,7 @@ def test_torch_is_left_as_it_was():
     import torch
 
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    with fitting.reproducible(3, 1):
+    with determinism.reproducible(3, 1):
         torch.rand(3)
         assert torch.are_deterministic_algorithms_enabled()
     assert not torch.are_deterministic_algorithms_enabled()

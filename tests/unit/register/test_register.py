@@ -12,7 +12,7 @@ import pytest
 from tasks.core import child, locks
 from tasks.core.errors import ParityError
 from tasks.core.prepared import Prepared
-from tasks.register import graphs, ledger, registry, store
+from tasks.register import graphs, ledger, registry, standing, store
 from tasks.register.params import Params
 from tasks.register.plan import plan
 from tasks.register.task import check, register
@@ -132,11 +132,11 @@ def test_other_params_make_the_next_version_and_leave_the_champion(first, run):
     assert events == [("candidate", 1), ("champion", 1), ("candidate", 2)]
     assert ledger.latest("digits", "champion")["version"] == 1
     assert ledger.latest("digits", "candidate")["replaced"] == 1
-    assert store.state(first[1]) == "moved"
+    assert standing.state(first[1]) == "moved"
     assert check(first[0])  # a cached run of the first: it is the candidate again
-    assert store.state(first[1]) == "ok"
+    assert standing.state(first[1]) == "ok"
     assert ledger.latest("digits", "candidate")["replaced"] == 2
-    assert store.state(json.loads(artifact.file("version.json").read_text())) == "moved"
+    assert standing.state(json.loads(artifact.file("version.json").read_text())) == "moved"
 
 
 def test_where_nothing_fits_runs_are_logged_and_no_version(run):
@@ -152,20 +152,20 @@ def test_where_nothing_fits_runs_are_logged_and_no_version(run):
 
 def test_a_version_that_is_gone_is_found_missing_and_made_anew(first, run, home):
     _, version = do(run, workload="gone")
-    assert store.state(version) == "ok"
+    assert standing.state(version) == "ok"
     with store.opened(store.tracking_uri()) as client:
         client.delete_model_version("gone", "1")
-    assert store.state(version) == "missing"
+    assert standing.state(version) == "missing"
     _, again = do(run, workload="gone")
     assert again["version"] == 2
-    assert store.state(again) == "ok"
+    assert standing.state(again) == "ok"
 
 
 def test_a_version_whose_file_is_gone_is_missing(run, home):
     _, version = do(run, workload="fileless")
     for graph in (home / "mlartifacts" / "fileless").rglob("model.onnx"):
         graph.unlink()
-    assert store.state(version) == "missing"
+    assert standing.state(version) == "missing"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database"])
@@ -173,7 +173,7 @@ def test_no_store_or_a_broken_one_has_no_version(first, tmp_path, content):
     path = tmp_path / "other.db"
     if content is not None:
         path.write_bytes(content)
-    assert store.state(first[1], f"sqlite:///{path}") == "missing"
+    assert standing.state(first[1], f"sqlite:///{path}") == "missing"
 
 
 def test_the_store_from_the_environment_wins(monkeypatch, tmp_path):
