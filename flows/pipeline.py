@@ -4,12 +4,12 @@ The five are parts of one flow run here: its page shows every task in one pictur
 each is a flow run of its own (flows/stage.py).
 """
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows import announce, needs, origin, versioning, view
 from flows.benchmark import benchmark
 from flows.compress import compress
+from flows.flow import flow
 from flows.prepare import prepare
 from flows.release import release
 from flows.train import train

@@ -33,7 +33,7 @@ def started() -> Iterator[Callable[..., Any]]:
     """
     url = server.connect(wait=False)
     usage.share()
-    from prefect.logging.configuration import setup_logging
+    import prefect.main  # noqa: F401 - it sets up logging, which would remove our handler
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     # Every synchronous flow ends by joining a heartbeat thread that sleeps in steps of 1 s; our own
@@ -47,7 +47,6 @@ def started() -> Iterator[Callable[..., Any]]:
             threading.Thread(target=crashes.keep_tidy, daemon=True).start()
         return flow(**parameters)
 
-    setup_logging()  # else done later, which would remove the handler
     logging.raiseExceptions = False  # Prefect writes to the user's terminal that a log was not sent
     handler, logger = _Unheard(logging.ERROR), logging.getLogger("prefect._internal")
     logger.addHandler(handler)

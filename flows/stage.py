@@ -30,8 +30,7 @@ def run(stage: str, name: str) -> None:
 
     takes, makes = STAGES[stage]
     with session.started() as run_flow:
-        from prefect import flow
-
+        from flows.flow import flow
         from flows.workload import load
         from tasks.core import devices
         from tasks.core.crashes import mark
@@ -40,7 +39,7 @@ def run(stage: str, name: str) -> None:
         part = getattr(importlib.import_module(f"flows.{stage}"), stage)
         arguments = {"made": view.take(name, list(takes))} if takes else {}
         made = run_flow(
-            flow(part, name=stage, flow_run_name=f"{stage} {name}", on_running=[mark]),
+            flow(name=stage, flow_run_name=f"{stage} {name}", on_running=[mark])(part),
             name=name,
             workload=workload,
             device=devices.resolve(workload.device),

@@ -22,7 +22,6 @@ from tasks.core.libraries import version
 from tasks.core.temporary import write
 from tasks.ingest.params import Params as Ingest
 
-YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times as fast
 STAGES = ("prepare", "train", "compress", "benchmark", "release")
 ENVIRONMENT = "environment.json"
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
@@ -154,7 +153,7 @@ def recorded(root: Path) -> Iterator[tuple[str, str]]:
     config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
     contents = root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files" / "md5"
     try:
-        stages = yaml.load((root / "dvc.lock").read_bytes(), YamlLoader)["stages"]
+        stages = yaml.load((root / "dvc.lock").read_bytes(), params.YamlLoader)["stages"]
     except (OSError, yaml.YAMLError, LookupError, TypeError):
         return
     for stage, content in stages.items():
@@ -221,7 +220,7 @@ def _recorded(name: str, ingest: Ingest) -> str | None:
     them.
     """
     try:
-        lock = yaml.load((project() / "dvc.lock").read_bytes(), YamlLoader)
+        lock = yaml.load((project() / "dvc.lock").read_bytes(), params.YamlLoader)
         stage = lock["stages"][f"fetch@{name}"]
         made_by = stage["params"]["params.yaml"][f"workloads.{name}.ingest"]
         same = Ingest(**made_by) == ingest

@@ -13,6 +13,7 @@ from tasks.core.errors import ParamsError
 from tasks.core.plugins import unknown
 
 FILE = "params.yaml"
+YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times as fast
 TOP = ("seed", "device", "active", "bundled", "workloads")
 
 
@@ -24,7 +25,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), YamlLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run `temper` in a Temper project") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

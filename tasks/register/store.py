@@ -58,7 +58,10 @@ def opened(uri: str) -> Iterator[Any]:
     require_answer(uri)
     with _calm():
         import mlflow
+        from mlflow.utils import requirements_utils
 
+        # Else it reads the file lists of all that is installed, 0.3 s, for warnings that go nowhere
+        requirements_utils._MODULES_TO_PACKAGES = {}
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         if database_missing(uri):
@@ -138,10 +141,9 @@ def get_ready() -> None:
     runs beside it.
     """
     with slots.working("cpu"), _calm():
-        import mlflow.onnx  # noqa: F401
-        from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+        import mlflow.onnx
+        import mlflow.pyfunc  # noqa: F401
 
-        warn_dependency_requirement_mismatches(["onnx"])  # lists what is installed, once a process
         lock = locks.acquire(lock_file(), timeout_s=0)
         if lock is None:  # perhaps by the registration that this child is for: no waiting
             return
