@@ -48,6 +48,7 @@ def main(count: int, rounds: int) -> None:
             ("cold", lambda run=run: temper(count, run)),
             ("cached", lambda run=run: temper(count, run)),
         ):
+            time.sleep(0.3)  # until the server has written down the run before
             began = time.perf_counter()
             call()
             if run:

@@ -45,16 +45,19 @@ def code_of(*roots: str) -> dict[str, str]:
     the data files that those declare, by their paths.
     """
     digests: dict[str, str] = {}
-    waiting = [name for root in roots for name in _with_packages(root)]
+    modules, seen = set(ORCHESTRATION), set(ORCHESTRATION)  # what is imported from a module is none
+    found = {name for root in roots for name in _with_packages(root)}
     with _lock:
         known = len(_memo())
-        while waiting:
-            name = waiting.pop()
-            path = None if name in digests or name in ORCHESTRATION else _path(name)
-            if path is not None:
-                digests[name], imports, files = _read(path)
-                digests |= files
-                waiting += [found for found in imports if found not in digests]
+        while new := sorted(found - seen):  # what holds others comes before them
+            seen |= found
+            for name in new:
+                path = None if name.rpartition(".")[0] in modules else _path(name)
+                if path is not None:
+                    digests[name], imports, files = _read(path)
+                    digests |= files
+                    found.update(imports)
+                    modules |= set() if path.name == "__init__.py" else {name}
         if len(_memo()) > known:
             _save(_memo())
     return digests

@@ -3,6 +3,7 @@ user.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 
 from tasks.core.errors import TemperError
@@ -21,9 +22,13 @@ def home() -> Path:
     Raises:
         TemperError: it is somebody else's, and others may look into it.
     """
-    path = Path(os.environ.get("TEMPER_HOME") or project() / ".temper").resolve()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
+    path = _resolved(os.environ.get("TEMPER_HOME") or f"{project()}/.temper")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+    if mode & 0o077:
         try:
             path.chmod(0o700)
         except PermissionError:
@@ -38,15 +43,21 @@ def project() -> Path:
     """Return the folder of params.yaml, dvc.yaml, data/ and models/: `$TEMPER_PROJECT`, or the
     code's.
     """
-    return Path(os.environ.get("TEMPER_PROJECT") or ROOT).resolve()
+    return _resolved(os.environ.get("TEMPER_PROJECT") or str(ROOT))
+
+
+@cache
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
 
 
 def subfolder(*parts: str) -> Path:
     """Return a folder of `home()`, made where it is missing (0700)."""
-    path = home()
-    for part in parts:
-        path /= part
-        path.mkdir(mode=0o700, exist_ok=True)
+    top = home()
+    path = top.joinpath(*parts)
+    if not path.is_dir():
+        for count in range(len(parts)):
+            top.joinpath(*parts[: count + 1]).mkdir(mode=0o700, exist_ok=True)
     return path
 
 
