@@ -13,7 +13,7 @@ from uuid import UUID
 import psutil
 
 from tasks.core import server
-from tasks.core.crashes import keep_tidy
+from tasks.core.crashes import keep_tidy, worker_name
 from tasks.core.errors import TemperError
 from tasks.core.home import home, project
 
@@ -42,9 +42,12 @@ def work(limit: int | None = None) -> int:
     and finds cached what had finished.
     """
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
-    command += ["--type", "process", *(["--limit", str(limit)] if limit else [])]
-    process = subprocess.Popen(command, cwd=project(), env=_environment())
-    threading.Thread(target=keep_tidy, daemon=True).start()  # a server of the user's does not
+    environment = _environment()
+    command += ["--name", f"{worker_name()} {os.getpid()}", "--type", "process"]
+    command += ["--limit", str(limit)] if limit else []
+    process = subprocess.Popen(command, cwd=project(), env=environment)
+    if environment["PREFECT_API_URL"] != server.running():  # a server of the user's does not
+        threading.Thread(target=keep_tidy, daemon=True).start()
     interrupted: dict[str, psutil.Process] = {}
 
     def stop(sign: int, _: object) -> None:

@@ -40,6 +40,10 @@ def test_a_triggered_run_completes(ran: Project, tmp_path: Path, monkeypatch):
 
             assert until(lambda: state() in ("Completed", "Failed", "Crashed"), 150, 0.5), state()
             assert state() == "Completed", client.read_logs()
+            nights = {
+                r.expected_start_time.hour for r in client.read_flow_runs() if r.auto_scheduled
+            }
+            assert nights == {1, 2}, "micro and digits; the schedule of housing is off"
         os.killpg(worker.pid, signal.SIGTERM)
         text, _ = worker.communicate(timeout=60)
         assert "Traceback" not in text

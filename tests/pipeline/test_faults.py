@@ -12,9 +12,10 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -253,6 +254,54 @@ def test_a_stopped_worker_hands_its_run_back(
             assert until(lambda: states(clone.home / "prefect.db", "micro")[0] in ended, 120, 0.5)
         assert states(clone.home / "prefect.db", "micro") == ["Completed"]
         assert records(clone) > had
+    finally:
+        clone.end()
+        worker.communicate()
+
+
+@pytest.mark.slow
+def test_a_run_killed_before_it_ran_holds_nothing(clone: Project, monkeypatch: pytest.MonkeyPatch):
+    from tasks.core import server
+
+    def trigger() -> None:
+        with get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name("pipeline/micro")  # one run at a time
+            client.create_flow_run_from_deployment(
+                deployment.id, parameters={"name": "micro", "until": "ingest"}
+            )
+
+    def started() -> list[psutil.Process]:
+        found = []
+        for process in clone.processes():
+            with suppress(psutil.Error):  # it ended meanwhile
+                found += [process] if "prefect.engine" in process.cmdline() else []
+        return found
+
+    def triggered() -> list[str]:  # their names come when they run
+        query = "SELECT state_name FROM flow_run WHERE NOT auto_scheduled ORDER BY created"
+        with closing(sqlite3.connect(clone.home / "prefect.db", timeout=20)) as database:
+            return [row[0] for row in database.execute(query)]
+
+    monkeypatch.setenv("TEMPER_HOME", str(clone.home))
+    worker = clone.start("worker")
+    try:
+        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+        assert clone.temper("deploy").returncode == 0
+        with temporary_settings({PREFECT_API_URL: str(server.running())}):
+            trigger()
+            assert until(started, 60, 0.01)
+            os.killpg(worker.pid, signal.SIGKILL)
+            for process in started():
+                process.kill()
+        left = triggered()
+        worker.communicate()
+        worker = clone.start("worker")
+        assert left in (["Pending"], ["Submitting"])
+        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+        assert until(lambda: triggered() == ["Crashed"], 60, 0.5)
+        with temporary_settings({PREFECT_API_URL: str(server.running())}):
+            trigger()
+        assert until(lambda: triggered() == ["Crashed", "Completed"], 120, 0.5)
     finally:
         clone.end()
         worker.communicate()
