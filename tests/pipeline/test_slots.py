@@ -11,7 +11,7 @@ from contextvars import copy_context
 import pytest
 from prefect import flow, task
 
-from benchmarks.slots import longest_gap, most_at_once
+from benchmarks.slots.stress import longest_gap, most_at_once
 from tasks.core import devices, locks, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
@@ -142,7 +142,7 @@ def test_intervals_are_counted_as_they_overlap():
 
 
 def test_kills_a_stress_and_a_stream_of_work(api: str):
-    """The short version of benchmarks/slots.py; it counts by what the holders wrote down."""
+    """The short version of benchmarks/slots; it counts by what the holders wrote down."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.slots", "--short"],
         capture_output=True,

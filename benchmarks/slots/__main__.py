@@ -7,32 +7,24 @@ Each holder appends begin and end to a file of its own, by the machine's monoton
 one's interval ends at its kill. What is counted are these intervals, not the locks.
 """
 
-import itertools
 import json
-import multiprocessing
 import os
-import random
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.harness import table, write
-from tasks.core import locks, server, slots
+from benchmarks.slots.stress import stress
+from benchmarks.slots.workers import POOL, WORK_S, Worker, keep_working, stay, take
+from tasks.core import server
 
 SEED = 7
-HOLD_S = 0.3  # at most, in the stress
-WORK_S = 0.2  # of each piece in a stream of work
 STREAM = 4  # processes
 SETTLE_S = 0.1  # until a process that said it begins waits
-POOL = multiprocessing.get_context("forkserver")
-Interval = tuple[float, float]
 THREE = ("slot", "killed-of-three", 3)
 SLOT, WORK, ALONE = ("slot", "killed", 1), ("working", "cpu"), ("quiet", "cpu")
 
@@ -85,7 +77,17 @@ def measure(sizes: Sizes, folder: Path) -> dict[str, Any]:
             "one slot": spread(taken_over(sizes.kills, SLOT, SLOT)),
             "three slots": spread(taken_over(sizes.other_kills, THREE, THREE, beside=2)),
         },
-        "stress": [stress(count, sizes, folder / f"stress-{count}") for count in (1, 3)],
+        "stress": [
+            stress(
+                count,
+                sizes.processes,
+                sizes.stress_s,
+                sizes.settle_s,
+                SEED,
+                folder / f"stress-{count}",
+            )
+            for count in (1, 3)
+        ],
         "waiting_ms_cpu_a_second": waiting_cost(sizes.waiting_s),
         "lane_back_s": {
             "work waits for a measurement": spread(taken_over(sizes.other_kills, ALONE, WORK)),
@@ -126,65 +128,6 @@ def rows(measured: dict[str, Any]) -> list[tuple[str, Any, str]]:
     return found
 
 
-class Worker:
-    """A process that does one of the functions below, and what it says."""
-
-    def __init__(self, work: Callable[..., None], *args: Any) -> None:
-        self.link, theirs = POOL.Pipe()
-        self.process: Any = POOL.Process(target=work, args=(theirs, *args), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def told(self, word: str) -> float:
-        """Return the moment that a process states with a word; it says nothing else before."""
-        said, moment = self.link.recv()
-        assert said == word, (said, word)
-        return moment
-
-    def kill(self) -> float:
-        """Kill the process; return the moment."""
-        moment = time.monotonic()
-        self.process.kill()
-        self.process.join()
-        return moment
-
-    def end(self) -> None:
-        """Let the process leave what it holds, and end."""
-        self.link.send("end")
-        self.process.join()
-
-    def cpu_ms(self) -> float:
-        """Return the CPU time of all threads of the process so far."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(path.read_text().split()[0]) for path in threads) / 1e6
-
-
-def stay(link: Connection, name: str, *args: Any) -> None:
-    """Hold a slot or the lane until told to end."""
-    link.send(("begins", time.monotonic()))
-    with getattr(slots, name)(*args):
-        link.send(("held", time.monotonic()))
-        link.recv()
-
-
-def compete(link: Connection, limit: str, count: int, path: Path) -> None:
-    """Hold a limit's slot for a moment again and again, and write down when."""
-    chance = random.Random(str(path.name))
-    with open(path, "a", buffering=1) as log:
-        while not link.poll():
-            with slots.slot(limit, count):
-                log.write(f"begin {time.monotonic()}\n")
-                time.sleep(chance.uniform(0, HOLD_S))
-                log.write(f"end {time.monotonic()}\n")
-
-
-def keep_working(link: Connection, path: Path | None) -> None:
-    """Work in short pieces without a pause: through the quiet lane, or by a plain shared lock."""
-    while not link.poll():
-        with locks.held(path, shared=True) if path else slots.working("cpu"):
-            time.sleep(WORK_S)
-
-
 def taken_over(
     kills: int, held: tuple[Any, ...], wanted: tuple[Any, ...], beside: int = 0
 ) -> list[float]:
@@ -210,118 +153,6 @@ def taken_over(
     for other in others:
         other.end()
     return times
-
-
-def stress(count: int, sizes: Sizes, folder: Path) -> dict[str, Any]:
-    """Return how many held a limit's slots at once, with random kills, by what they wrote."""
-    folder.mkdir()
-    limit = f"stress-{count}"
-    active, stop = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=(limit, active, stop))
-    watcher.start()
-    end = time.monotonic() + sizes.stress_s
-    kills = _crowd(limit, count, sizes.processes, end, folder)
-    stop.set()
-    watcher.join()
-    held = {path: intervals(path, kills.get(path.name)) for path in folder.iterdir()}
-    every = [interval for found in held.values() for interval in found]
-    return {
-        "slots": count,
-        "processes": sizes.processes,
-        "seconds": sizes.stress_s,
-        "kills": len(kills),
-        "held": len(every),
-        "killed": sum(interval[1] in kills.values() for interval in every),
-        "most_holders": most_at_once(every),
-        "most_active_slots": max(active),
-        "none_shown_after_s": _settled(limit, sizes.settle_s) if sizes.settle_s else None,
-        "longest_empty_s": round(longest_gap([i for i in every if i[0] < end]), 3),
-    }
-
-
-def _crowd(limit: str, count: int, size: int, end: float, folder: Path) -> dict[str, float]:
-    """Let processes compete, kill and replace them at random, every other time one that has a slot
-    or is about to; return each kill's moment.
-    """
-    chance, numbers = random.Random(SEED), itertools.count()
-    crowd: dict[str, Worker] = {}
-    kills: dict[str, float] = {}
-    while time.monotonic() < end:
-        while len(crowd) < size:
-            name = str(next(numbers))
-            crowd[name] = Worker(compete, limit, count, folder / name)
-        time.sleep(chance.uniform(0.1, 0.5))
-        held = {holder["pid"] for holder in slots.holders()}
-        holders = [name for name, worker in crowd.items() if worker.process.pid in held]
-        name = chance.choice(chance.choice([holders, list(crowd)]) or list(crowd))
-        kills[name] = crowd.pop(name).kill()
-    for worker in crowd.values():
-        worker.link.send("end")
-    for worker in crowd.values():
-        worker.process.join()
-    return kills
-
-
-def _watch(limit: str, active: list[int], stop: threading.Event) -> None:
-    """Note what Prefect shows, until told to stop."""
-    while not stop.wait(0.1):
-        active.append(active_slots(limit))
-
-
-def _settled(limit: str, patience_s: float) -> float:
-    """Return the seconds until Prefect shows no slot as taken."""
-    begin = time.monotonic()
-    while active_slots(limit):
-        if time.monotonic() > begin + patience_s:
-            raise RuntimeError(f"{limit}: Prefect still shows {active_slots(limit)} slots as taken")
-        time.sleep(0.2)
-    return round(time.monotonic() - begin, 1)
-
-
-def active_slots(limit: str) -> int:
-    """Return how many of a limit's slots Prefect shows as taken; 0 before there is the limit."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    with get_client(sync_client=True) as client:
-        try:
-            return client.read_global_concurrency_limit_by_name(limit).active_slots
-        except ObjectNotFound:
-            return 0
-
-
-def intervals(path: Path, killed: float | None) -> list[Interval]:
-    """Return when a process held a slot; what it did not end ended with its kill."""
-    found: list[Interval] = []
-    begin = None
-    for line in path.read_text().splitlines():
-        mark, moment = line.split()
-        if mark == "begin":
-            begin = float(moment)
-        elif begin is not None:
-            found.append((begin, float(moment)))
-            begin = None
-    if begin is not None:
-        if killed is None:
-            raise RuntimeError(f"{path}: it holds a slot, was not killed and has ended")
-        found.append((begin, killed))
-    return found
-
-
-def most_at_once(held: list[Interval]) -> int:
-    """Return the largest number of intervals that share a moment; an end comes before a begin."""
-    changes = sorted([(end, -1) for _, end in held] + [(begin, 1) for begin, _ in held])
-    return max(itertools.accumulate(change for _, change in changes), default=0)
-
-
-def longest_gap(held: list[Interval]) -> float:
-    """Return the longest time between two intervals in which there was none."""
-    longest, until = 0.0, None
-    for begin, end in sorted(held):
-        if until is not None:
-            longest = max(longest, begin - until)
-        until = end if until is None else max(until, end)
-    return longest
 
 
 def waiting_cost(seconds: float) -> dict[str, float]:
@@ -366,12 +197,6 @@ def in_a_stream(sizes: Sizes, plain: Path) -> dict[str, Any]:
     for work in works:
         work.end()
     return {"waits_s": spread(waits), "without_the_gate_s": got, "given_up_s": sizes.starving_s}
-
-
-def take(link: Connection, path: Path) -> None:
-    """Take a plain lock alone."""
-    with locks.held(path):
-        link.send(("held", time.monotonic()))
 
 
 def spread(seconds: list[float]) -> dict[str, float]:

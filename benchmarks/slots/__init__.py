@@ -1,0 +1,1 @@
+"""Slots under kills; see `__main__`."""
