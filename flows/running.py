@@ -45,7 +45,8 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     if registers:
         require_answer(tracking_uri())  # rather now than after the training
     tracked = workload == load(name)
-    cold = not finished_before(name, workload)
+    identity = params.digest([versioning.State(name).digest, workload.model_dump(mode="json")])
+    cold = not finished_before(name, identity)
     if cold:
         child.warm(preload(workload))  # beside the start of Prefect, in a process of its own
         if registers:
@@ -61,7 +62,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     for notice in live.notices:
         print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
-        note_finished(name, workload)
+        note_finished(name, identity)
     return summarise(name, made, tracked, live.count)
 
 
@@ -119,21 +120,20 @@ def preload(workload: "Workload") -> tuple[str, ...]:
     return (*(f"tasks.{name}" for name in own), "onnx", "onnxruntime", *theirs)
 
 
-def finished_before(name: str, workload: "Workload") -> bool:
-    """Return whether this very run has been through, so that all of it is likely to be cached."""
+def finished_before(name: str, identity: str) -> bool:
+    """Return whether this very run has been through, so that all of it is likely to be cached.
+
+    identity: the digest of the code and the params that it began with.
+    """
     try:
-        return _finished_file(name).read_text() == _identity(name, workload)
+        return _finished_file(name).read_text() == identity
     except OSError:
         return False
 
 
-def note_finished(name: str, workload: "Workload") -> None:
+def note_finished(name: str, identity: str) -> None:
     """Remember that this run has been through."""
-    write(_finished_file(name), _identity(name, workload))
-
-
-def _identity(name: str, workload: "Workload") -> str:
-    return params.digest([versioning.State(name).digest, workload.model_dump(mode="json")])
+    write(_finished_file(name), identity)
 
 
 def _finished_file(name: str) -> Path:
