@@ -58,10 +58,10 @@ def keep_tidy(done: Callable[[], bool] = lambda: False) -> None:
 
 def reap() -> int:
     """Mark every dead run and its tasks Crashed; return how many runs there were."""
-    dead = dead_runs()
-    private = os.environ.get("PREFECT_API_URL") == server.running()
     from prefect.client.orchestration import get_client
 
+    dead = dead_runs()
+    private = os.environ.get("PREFECT_API_URL") == server.running()
     with get_client(sync_client=True) as client:
         for path in dead:
             _crash(client, UUID(path.name))
