@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from flows import versioning
+from flows import mending, versioning
 from tasks.core import child, params
 from tasks.core.artifacts import Made
 from tasks.core.errors import ParamsError
@@ -98,7 +98,7 @@ def reproduce(targets: list[str]) -> int:
 
     server.connect()
     versioning.write_environment()
-    versioning.free_dead_locks()
+    mending.mend()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *targets],

@@ -55,12 +55,14 @@ def main() -> None:
     if importlib.util.find_spec("prefect") is None and environment.exists():
         os.execv(environment, [str(environment), "-m", "flows.stage", *sys.argv[1:]])
     from flows.failures import told
+    from flows.mending import keep_lock
 
     known = ("fetch", *STAGES)
     if len(sys.argv) != 3 or sys.argv[1] not in known:
         sys.exit(f"usage: python -m flows.stage {{{','.join(known)}}} WORKLOAD")
     stage, name = sys.argv[1:]
     try:
+        keep_lock()
         if stage == "fetch":
             from flows.newly import put_raw
 

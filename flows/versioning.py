@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from flows import mending
 from flows.view import MANIFEST
 from tasks.core import devices, locks, params, store
 from tasks.core.artifacts import Artifact, file_digest
@@ -60,6 +61,7 @@ def commit(state: State, raw: Artifact) -> str | None:
     with locks.held(subfolder("locks") / "dvc"):
         if _committed(name) == _mark(state):
             return None
+        mending.mend()
         if not _same(state, raw):
             return "code, params or data changed during the run: `dvc.lock` was left as it was"
         before = lock.read_bytes() if lock.exists() else None
@@ -116,7 +118,7 @@ def folder_md5(folder: Path) -> str:
 
 def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a DVC command in the project and return how it went."""
-    free_dead_locks()
+    mending.mend()
     return subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=project(),
@@ -125,23 +127,6 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-def free_dead_locks() -> None:
-    """Remove DVC's list of who is at which file where all of them have died.
-
-    DVC does so itself, but takes a dead process that nobody has waited for yet (under a container's
-    first process it may stay for ever) for a living one, and refuses.
-    """
-    path = project() / ".dvc" / "tmp" / "rwlock"
-    try:
-        kinds = json.loads(path.read_text())
-        readers = [info for infos in kinds["read"].values() for info in infos]
-        pids = {int(info["pid"]) for info in [*readers, *kinds["write"].values()]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return
-    if pids and not any(locks.alive(pid) for pid in pids):
-        path.unlink(missing_ok=True)
 
 
 def recorded(root: Path) -> Iterator[tuple[str, str]]:

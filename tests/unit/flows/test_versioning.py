@@ -1,16 +1,12 @@
 """`dvc.lock` never speaks of code or data that the run did not have."""
 
-import json
-import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from flows import versioning
-from tasks.core import locks, store
+from tasks.core import store
 from tasks.core.artifacts import Artifact
 
 OLD, NEW = "schema: '2.0'\n", "schema: '2.0'\nstages: {}\n"
@@ -100,26 +96,3 @@ def test_a_commit_that_fails_puts_the_lock_back(project: Path, raw: Artifact, dv
 def _change(path: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace("{mine: {}}", "{mine: {seed: 1}}") if "mine: {}" in text else "b")
-
-
-@pytest.mark.parametrize("others", [[], [os.getpid()]])
-def test_locks_of_dead_processes_are_freed_unless_somebody_lives(project: Path, others: list[int]):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    while locks.alive(dead.pid):  # not waited for: it stays in the list of processes
-        time.sleep(0.02)
-    path = project / ".dvc" / "tmp" / "rwlock"
-    path.parent.mkdir(parents=True)
-    infos = [{"pid": pid, "cmd": "dvc repro"} for pid in (dead.pid, *others)]
-    path.write_text(json.dumps({"read": {"/a": infos}, "write": {"/b": infos[0]}}))
-    versioning.free_dead_locks()
-    dead.wait()
-    assert path.exists() == bool(others)
-
-
-def test_locks_that_cannot_be_read_are_dvcs_business(project: Path):
-    path = project / ".dvc" / "tmp" / "rwlock"
-    path.parent.mkdir(parents=True)
-    for text in ("", "[]", '{"read": 3, "write": {}}'):
-        path.write_text(text)
-        versioning.free_dead_locks()
-        assert path.exists()
