@@ -1,7 +1,6 @@
 """A project of a harness's own: runs of `micro` in it, what ran, the digests of what came out."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -17,13 +16,18 @@ MEASURED = ("telemetry", "benchmark", "recommend", "register", "report")  # hold
 class Project:
     """A folder with the project's code, in which `micro` is run again and again."""
 
-    def __init__(self, environment: dict[str, str], database: Path | None = None) -> None:
-        """`database`: an empty one of Prefect; its migrations take most of a first start."""
+    def __init__(
+        self, environment: dict[str, str], database: Path | None = None, tracked: bool = True
+    ) -> None:
+        """`database`: an empty one of Prefect; its migrations take most of a first start.
+        `tracked`: DVC is told of each run.
+        """
         self.environment = environment
         self.folder = Path(environment["TEMPER_PROJECT"])
         self.home = Path(environment["TEMPER_HOME"])
         params = self.folder / "params.yaml"
-        text = re.sub(r"(?m)^(active|bundled): \[digits\]", r"\1: [micro]", params.read_text())
+        text = params.read_text().replace("\nbundled: [digits]", "\nbundled: [micro]")
+        text = text.replace("\nactive: [digits]", f"\nactive: {'[micro]' if tracked else '[]'}")
         params.write_text(text)
         (self.folder / "dvc.lock").unlink(missing_ok=True)
         self.seen: set[str] = set()  # flow runs
@@ -102,6 +106,7 @@ def from_nothing(project: Project) -> dict[str, str]:
     """Return the digests of a run of the same files in a new project with an empty home."""
     with harness.project(project.folder) as environment:
         copy = Project(environment, project.database)
+        copy.environment["PREFECT_API_URL"] = project.environment["PREFECT_API_URL"]
         copy.run("run", "micro")
         return copy.digests()
 

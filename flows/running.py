@@ -45,12 +45,17 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     if registers:
         require_answer(tracking_uri())  # rather now than after the training
     tracked = workload == load(name)
-    identity = params.digest([versioning.State(name).digest, workload.model_dump(mode="json")])
-    cold = not finished_before(name, identity)
-    if cold:
+    began = {
+        "code": versioning.State(name).digest,
+        "params": params.digest(workload.model_dump(mode="json")),
+    }
+    before = finished_before(name)
+    if before.get("params") != began["params"]:  # much will run
         child.warm(preload(workload))  # beside the start of Prefect, in a process of its own
         if registers:
             child.ahead("register", get_ready)  # beside the first tasks
+    elif before != began:  # perhaps little
+        child.plan(preload(workload))
     with session.started() as run_flow:
         from flows.live import shown
         from flows.pipeline import pipeline
@@ -62,7 +67,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     for notice in live.notices:
         print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
-        note_finished(name, identity)
+        write(_finished_file(name), json.dumps(began))
     return summarise(name, made, tracked, live.count)
 
 
@@ -120,20 +125,12 @@ def preload(workload: "Workload") -> tuple[str, ...]:
     return (*(f"tasks.{name}" for name in own), "onnx", "onnxruntime", *theirs)
 
 
-def finished_before(name: str, identity: str) -> bool:
-    """Return whether this very run has been through, so that all of it is likely to be cached.
-
-    identity: the digest of the code and the params that it began with.
-    """
+def finished_before(name: str) -> dict[str, str]:
+    """Return the digests of the code and the params with which a workload was last run whole."""
     try:
-        return _finished_file(name).read_text() == identity
-    except OSError:
-        return False
-
-
-def note_finished(name: str, identity: str) -> None:
-    """Remember that this run has been through."""
-    write(_finished_file(name), identity)
+        return json.loads(_finished_file(name).read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _finished_file(name: str) -> Path:

@@ -21,6 +21,8 @@ from benchmarks.staleness import changes as catalogue
 from benchmarks.staleness import reach
 from benchmarks.staleness.changes import Change
 
+OTHER_BYTES = ("data", "default", "library version", "params")  # kinds that may change contents
+
 
 @dataclass
 class Judge:
@@ -74,7 +76,7 @@ def run(
     names = [f"{change.kind} {change.name}" for change in chosen]
     picked = set(random.Random(seed).sample(names, min(fresh, len(names))))
     with harness.project() as environment:
-        judge = Judge(Project(environment, database), through_dvc, picked)
+        judge = Judge(Project(environment, database, through_dvc), through_dvc, picked)
         server = held_server(environment)
         try:
             judge.start()
@@ -88,19 +90,26 @@ def run(
 def grouped(chosen: list[Change], size: int) -> list[Change]:
     """Return the changes in groups that are made together, so that they take fewer runs.
 
-    No two of a group reach the same task at once: where one were missed, none would stand in.
+    Each reaches a task that no other of its group can make run: were it missed, it would show.
     """
     groups: list[list[Change]] = []
+    at = -1
     for change in chosen:
-        apart = (
-            g for g in groups if len(g) < size and not any(c.direct & change.direct for c in g)
-        )
-        free = None if change.follows else next(apart, None)
-        if free is None:
-            groups.append([change])
-        else:
-            free.append(change)
+        later = range(at + 1 if change.follows else 0, len(groups))
+        fit = (n for n in later if len(groups[n]) < size and _tell_apart([*groups[n], change]))
+        at = next(fit, len(groups))
+        groups[at:] = groups[at:] or [[]]
+        groups[at].append(change)
     return [together(group) for group in groups]
+
+
+def _tell_apart(group: list[Change]) -> bool:
+    """Return whether each change reaches a task that no other makes run, at once or by bytes."""
+    makes_run = [c.direct | reach.after(c.direct, c.kind in OTHER_BYTES) for c in group]
+    return all(
+        c.direct.difference(*(runs for n, runs in enumerate(makes_run) if n != own))
+        for own, c in enumerate(group)
+    )
 
 
 def together(group: list[Change]) -> Change:

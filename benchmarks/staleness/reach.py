@@ -6,6 +6,8 @@ from functools import cache
 
 import grimp
 
+from benchmarks.micro import MEASURED
+
 MODELS = ("baseline", "linear")
 FITS = tuple(f"fit {m}" for m in MODELS)
 RESAMPLES = tuple(f"resample {m}" for m in MODELS)
@@ -159,6 +161,23 @@ def consumers(changed: set[str], labels: tuple[str, ...] = LABELS) -> frozenset[
             name == prefix or (prefix[-1] == "/" and name.startswith(prefix)) for name in changed
         )
     )
+
+
+@cache
+def after(labels: frozenset[str], other_bytes: bool) -> frozenset[str]:
+    """Return the tasks that may run because these did: all that follow them, or those that follow
+    what holds times, where all else has the bytes that it had.
+    """
+    made = {
+        name
+        for name, label in MAKES.items()
+        if label in labels and (other_bytes or name.split("/")[0] in MEASURED)
+    }
+    found: frozenset[str] = frozenset()
+    while new := consumers(made) - found:
+        found |= new
+        made = {name for name, label in MAKES.items() if label in found}
+    return found
 
 
 @cache

@@ -37,6 +37,7 @@ OUT_OF_MEMORY = (
 )
 _lock = threading.Lock()
 _ahead: "dict[str, Future[tuple[Any, Connection]]]" = {}
+_planned: tuple[str, ...] = ()
 _preloaded: tuple[str, ...] | None = None
 Work = tuple[bytes, int, int]  # function and arguments pickled, threads, seed
 
@@ -47,6 +48,12 @@ class Outcome(NamedTuple):
     value: Any
     wall_s: float
     peak_memory_mib: float
+
+
+def plan(modules: tuple[str, ...]) -> None:
+    """Have the server import these modules when it starts for the first child, if there is one."""
+    global _planned
+    _planned = modules
 
 
 def warm(modules: tuple[str, ...]) -> None:
@@ -116,7 +123,7 @@ def run(
         TemperError: as raised in the child.
         RuntimeError: any other exception of the child, with its traceback as text.
     """
-    warm(())
+    warm(_planned)
     work = pickle.dumps((function, args)), threads, seed
     label = label or function.__name__
     started = time.monotonic()
