@@ -41,9 +41,9 @@ def work(limit: int | None = None) -> int:
     Ended by SIGTERM or SIGINT, it hands the runs that it was at back: the next worker takes them up
     and finds cached what had finished.
     """
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     environment = _environment()
-    command += ["--name", f"{worker_name()} {os.getpid()}", "--type", "process"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+    command += ["--type", "process", "--name", f"{worker_name()} {os.getpid()}"]
     command += ["--limit", str(limit)] if limit else []
     process = subprocess.Popen(command, cwd=project(), env=environment)
     if environment["PREFECT_API_URL"] != server.running():  # a server of the user's does not

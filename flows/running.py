@@ -134,7 +134,7 @@ def finished_before(name: str) -> dict[str, str]:
 
 
 def _finished_file(name: str) -> Path:
-    return subfolder("memo") / f"finished-{name}"
+    return subfolder("memo") / f"finished-{name}.json"
 
 
 def save_settings(name: str, settings: list[str]) -> None:

@@ -57,7 +57,8 @@ def code_of(*roots: str) -> dict[str, str]:
                     digests[name], imports, files = _read(path)
                     digests |= files
                     found.update(imports)
-                    modules |= set() if path.name == "__init__.py" else {name}
+                    if path.name != "__init__.py":
+                        modules.add(name)
         if len(_memo()) > known:
             _save(_memo())
     return digests

@@ -20,6 +20,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tasks.core import server
 from tests.pipeline.conftest import Project, counts, until
 from tests.pipeline.test_kill import killed, records, states
 
@@ -57,6 +58,17 @@ def outcome(process: subprocess.Popen[str]) -> str:
     text, _ = process.communicate(timeout=180)
     assert process.returncode == 0, text
     return text
+
+
+def wait_for_server() -> None:
+    """Return once the private server answers."""
+    assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+
+
+def deploy(project: Project) -> None:
+    """Deploy to the private server, which a worker has started."""
+    wait_for_server()
+    assert project.temper("deploy").returncode == 0
 
 
 def told(done, code: int = 1) -> str:
@@ -161,16 +173,16 @@ def test_a_server_of_the_users_own_killed_and_started_again(
         except OSError:
             return False
 
-    server = started()
+    theirs = started()
     try:
         assert until(answers, 60)
         clone.environment["PREFECT_API_URL"] = url
         process = clone.start("run", "micro")
         assert until(lambda: "clean" in records(clone), 120, 0.02)
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        os.killpg(theirs.pid, signal.SIGKILL)
+        theirs.wait()
         time.sleep(4)
-        server = started()
+        theirs = started()
         text = outcome(process)
         assert counts(text) == (18, 0)
         assert "its pages may lack some of this run's tasks" in text
@@ -180,8 +192,8 @@ def test_a_server_of_the_users_own_killed_and_started_again(
         ended = ["Completed", "Crashed", "Completed"]
         assert until(lambda: states(tmp_path / "own.db", "micro") == ended, 10)
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        os.killpg(theirs.pid, signal.SIGKILL)
+        theirs.wait()
 
 
 def test_an_mlflow_that_does_not_answer(beside: Project):
@@ -229,13 +241,10 @@ def test_an_mlflow_that_is_lost_before_the_registration(clone: Project):
 def test_a_stopped_worker_hands_its_run_back(
     clone: Project, send, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ):
-    from tasks.core import server
-
     monkeypatch.setenv("TEMPER_HOME", str(clone.home))
     worker = clone.start("worker")
     try:
-        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
-        assert clone.temper("deploy").returncode == 0
+        deploy(clone)
         with temporary_settings({PREFECT_API_URL: str(server.running())}):
             with get_client(sync_client=True) as client:
                 deployment = client.read_deployment_by_name("pipeline/micro")
@@ -261,8 +270,6 @@ def test_a_stopped_worker_hands_its_run_back(
 
 @pytest.mark.slow
 def test_a_run_killed_before_it_ran_holds_nothing(clone: Project, monkeypatch: pytest.MonkeyPatch):
-    from tasks.core import server
-
     def trigger() -> None:
         with get_client(sync_client=True) as client:
             deployment = client.read_deployment_by_name("pipeline/micro")  # one run at a time
@@ -285,8 +292,7 @@ def test_a_run_killed_before_it_ran_holds_nothing(clone: Project, monkeypatch: p
     monkeypatch.setenv("TEMPER_HOME", str(clone.home))
     worker = clone.start("worker")
     try:
-        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
-        assert clone.temper("deploy").returncode == 0
+        deploy(clone)
         with temporary_settings({PREFECT_API_URL: str(server.running())}):
             trigger()
             assert until(started, 60, 0.01)
@@ -297,7 +303,7 @@ def test_a_run_killed_before_it_ran_holds_nothing(clone: Project, monkeypatch: p
         worker.communicate()
         worker = clone.start("worker")
         assert left in (["Pending"], ["Submitting"])
-        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+        wait_for_server()
         assert until(lambda: triggered() == ["Crashed"], 60, 0.5)
         with temporary_settings({PREFECT_API_URL: str(server.running())}):
             trigger()
