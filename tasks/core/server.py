@@ -28,6 +28,7 @@ from tasks.core.home import NO_TELEMETRY, home, open_log, project, subfolder
 from tasks.core.temporary import write
 
 START_LIMIT_S = 90.0
+PORT_LIMIT_S = 20.0
 MOST_DEATHS, MOST_DEATHS_IN_S = 3, 60.0
 LOG_LINES = 15
 _client_locks: list[int] = []  # held until the process ends
@@ -151,10 +152,7 @@ def _keep(url: str) -> None:
 
 def _start(port: int = 0) -> str:
     """Start the server's process on a port, or on any that is free; return its address."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
-    listening.listen(128)  # so that a client that is early waits instead of failing
+    listening = _listen(port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     variables = {**os.environ, **environment(), "PREFECT_SERVER_UI_API_URL": url}
     variables["PREFECT_API_URL"] = url
@@ -180,6 +178,24 @@ def _start(port: int = 0) -> str:
     listening.close()
     locks.release(alive)
     return url
+
+
+def _listen(port: int) -> socket.socket:
+    """Return a socket that listens on a port, so that an early client waits instead of failing.
+
+    A killed server's port may still be taken for a moment after its lock is free.
+
+    Raises:
+        OSError: the port stays taken.
+    """
+    deadline = time.monotonic() + PORT_LIMIT_S
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=128)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def stop_linger() -> None:
