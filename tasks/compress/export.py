@@ -71,7 +71,7 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
 
     opset = max(_opset(prepare), _opset(model))
     output = output_name(meta.task)
-    prepare, model = (_plain(_at_opset(m, opset)) for m in (prepare, model))
+    prepare, model = (_plain(at_opset(m, opset)) for m in (prepare, model))
     _only_output(model, output)
     domains = {o.domain: o.version for m in (prepare, model) for o in m.opset_import}
     for part in (prepare, model):
@@ -96,7 +96,7 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
             helper.make_node("ArgMax", [name], [label], f"{MODEL}label", axis=1, keepdims=0)
         )
         graph.output.append(helper.make_tensor_value_info(label, TensorProto.INT64, ["N"]))
-    _name_nodes(graph)
+    name_nodes(graph)
     merged = finish(merged, meta)
     onnx.checker.check_model(merged)
     return merged
@@ -149,14 +149,12 @@ def _opset(model: "onnx.ModelProto") -> int:
     return next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
 
 
-def _at_opset(model: "onnx.ModelProto", version: int) -> "onnx.ModelProto":
-    """Return the model at a later opset; converted only where an operator changed in between."""
+def at_opset(model: "onnx.ModelProto", version: int) -> "onnx.ModelProto":
+    """Return a copy at a later opset; converted only where an operator changed in between."""
     import onnx
     from onnx import defs, version_converter
 
     before = _opset(model)
-    if before == version:
-        return model
 
     def changed(node: "onnx.NodeProto") -> bool:
         old, new = (defs.get_schema(node.op_type, v, "").since_version for v in (before, version))
@@ -198,7 +196,7 @@ def _rename(graph: "onnx.GraphProto", old: str, new: str) -> None:
                     names[at] = new
 
 
-def _name_nodes(graph: "onnx.GraphProto") -> None:
+def name_nodes(graph: "onnx.GraphProto") -> None:
     """Name every node uniquely, the part it is of first: techniques choose nodes by name."""
     inner = {o for n in graph.node if n.name.startswith(PREPARE) for o in n.output}
     seen: set[str] = set()

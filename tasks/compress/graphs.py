@@ -37,6 +37,57 @@ def weighted(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     ]
 
 
+def weights(graph: "onnx.GraphProto") -> "dict[str, onnx.TensorProto]":
+    """Return the float32 weights of the model's Conv, Gemm and MatMul nodes, by name."""
+    from onnx import TensorProto
+
+    read = {n.input[1] for n in weighted(graph)}
+    return {
+        i.name: i for i in graph.initializer if i.name in read and i.data_type == TensorProto.FLOAT
+    }
+
+
+def set_nodes(graph: "onnx.GraphProto", nodes: "list[onnx.NodeProto]") -> None:
+    """Let these be the nodes of a graph, some of them its own; initializers nobody reads go."""
+    import onnx
+
+    kept = [onnx.NodeProto.FromString(n.SerializeToString()) for n in nodes]
+    del graph.node[:]
+    graph.node.extend(kept)
+    read = {name for n in kept for name in n.input} - {name for n in kept for name in n.output}
+    used = [i for i in graph.initializer if i.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(used)
+
+
+def gemm_as_matmul(graph: "onnx.GraphProto") -> None:
+    """State the model's Gemm nodes as MatMul and Add, where their factors are 1."""
+    from onnx import helper, numpy_helper
+
+    constants = {i.name: i for i in graph.initializer}
+    nodes = []
+    for node in graph.node:
+        options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        plain = not options.get("transA") and {options.get(k, 1.0) for k in ("alpha", "beta")} == {
+            1.0
+        }
+        weight = constants.get(node.input[1]) if node.op_type == "Gemm" and plain else None
+        if weight is None:
+            nodes.append(node)
+            continue
+        if options.get("transB"):
+            turned = np.ascontiguousarray(numpy_helper.to_array(weight).T)
+            weight = numpy_helper.from_array(turned, f"{weight.name}/turned")
+            graph.initializer.append(weight)
+        output, biased = node.output[0], len(node.input) > 2
+        product = f"{output}/product" if biased else output
+        nodes.append(helper.make_node("MatMul", [node.input[0], weight.name], [product], node.name))
+        if biased:
+            inputs = [product, node.input[2]]
+            nodes.append(helper.make_node("Add", inputs, [output], f"{node.name}/bias"))
+    set_nodes(graph, nodes)
+
+
 def is_trees(graph: "onnx.GraphProto") -> bool:
     """Return whether the model is a tree ensemble (`ai.onnx.ml`)."""
     return any(n.op_type.startswith("TreeEnsemble") for n in graph.node)
@@ -61,6 +112,8 @@ def tensor_bytes(tensor: "onnx.TensorProto") -> int:
     if tensor.data_type == TensorProto.STRING:
         return sum(map(len, tensor.string_data))
     count = int(np.prod(tensor.dims)) if tensor.dims else 1
+    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
+        return -(-count // 2)
     return count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
 
 

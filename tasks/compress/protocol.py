@@ -1,14 +1,19 @@
-"""What a technique is given: the graph it starts from, and the circumstances."""
+"""What a technique is given: what it starts from, and the circumstances.
+
+A technique is of one of two kinds. One that works on the graph has `apply(parent, params, context)`
+and returns an onnx.ModelProto; one that works on the fitted model has `shrink(parent, params,
+context)` and returns a model of the same plugin. Both have `applies(parent)`: None, or why not.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
 
 if TYPE_CHECKING:
@@ -21,32 +26,47 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Parent:
-    """The graph that a technique is applied to.
+    """What a technique is applied to.
 
-    graph: whole (columns -> prediction); plugin: the model's plugin module; fitted: the folder it
-    saved to; earlier: the techniques of the recipe already applied, in order.
+    graph: whole (columns -> prediction); model: its plugin; load: gives the fitted model that the
+    graph is the export of, None once a technique has changed the graph itself; earlier: the
+    techniques of the recipe already applied, in order.
     """
 
     graph: "onnx.ModelProto"
-    plugin: ModuleType
-    fitted: Path
+    model: Plugin
+    load: Callable[[], Any] | None
     earlier: tuple[str, ...] = ()
+
+    @cached_property
+    def fitted(self) -> Any:
+        """Return the fitted model; only a technique with `shrink` may ask for it."""
+        assert self.load is not None
+        return self.load()
 
 
 @dataclass(frozen=True)
 class Context:
     """The circumstances of a technique.
 
-    draw: gives the `calibration`; export: makes a whole, verified graph of a fitted model object;
-    seed: of every random choice.
+    draw: gives the `calibration`; rows: gives the `data`; fit: seed of every random choice,
+    threads, device and checkpoint; judge: gives the metrics of a fitted model on the judged rows,
+    to be stated, not to be chosen by; facts: what a technique states of its work, by its name.
     """
 
     meta: Meta
     draw: Callable[[], dict[str, np.ndarray]]
-    export: Callable[[Any], "onnx.ModelProto"]
-    seed: int = 0
+    rows: Callable[[], FitData]
+    fit: FitContext
+    judge: Callable[[Any], dict[str, float | None]]
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def calibration(self) -> dict[str, np.ndarray]:
         """Return the graph's inputs for training rows, by name."""
         return self.draw()
+
+    @cached_property
+    def data(self) -> FitData:
+        """Return what the model was fitted on."""
+        return self.rows()

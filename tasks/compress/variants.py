@@ -1,5 +1,6 @@
 """Makes one variant of one model: a folder with `model.onnx` and `variant.json`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from tasks.compress.params import FP32
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core import scoring
 from tasks.core.errors import ParityError, TransientError
+from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 
@@ -20,7 +22,7 @@ SHOWN = 300  # characters of an error
 GRAPH = "model.onnx"
 TREES_NOTE = "tree ensembles (ai.onnx.ml): ONNX Runtime only"
 UNKNOWN = (
-    *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights"),
+    *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights", "facts"),
     *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
 )
 
@@ -78,16 +80,20 @@ def write_compressed(
     context = Context(
         meta=data.meta,
         draw=lambda: calibration(data, calibration_rows, seed),
-        export=lambda smaller: _exported(smaller, model, data, tolerance)[0],
-        seed=seed,
+        rows=lambda: training_data(data),
+        fit=FitContext(seed=seed),
+        judge=lambda fitted: _judged(fitted, model, data, metrics),
     )
-    start = Parent(graph=before, plugin=model.module, fitted=fitted)
+    start = Parent(before, model, lambda: model.module.load(fitted))
     head = _head(model.name, recipe_label, recipe)
     try:
-        made, reason = _applied(recipe, start, context)
+        made, reason = _applied(
+            recipe, start, context, lambda smaller: _exported(smaller, model, data, tolerance)[0]
+        )
         if made is None:
             certificate.write(out, {**head, "status": "not_applicable", "reason": reason})
             return
+        head["facts"] = context.facts
         _write(out, export.finish(made, data.meta), data, metrics, head, before)
     except (TransientError, MemoryError, OSError):
         raise
@@ -125,21 +131,40 @@ def _exported(
     return made, export.verify(got, expected, tolerance, f"ONNX graph of {model.name}")
 
 
+def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -> dict[str, Any]:
+    part = data.meta.judged
+    predicted = model.module.predict(fitted, data.X(part))
+    return scoring.scores(data.meta.task, data.y(part), predicted, metrics)
+
+
 def _applied(
-    recipe: list[Plugin], parent: Parent, context: Context
+    recipe: list[Plugin],
+    parent: Parent,
+    context: Context,
+    exported: "Callable[[Any], onnx.ModelProto]",
 ) -> "tuple[onnx.ModelProto | None, str | None]":
     """Return the graph after the last technique, or None and why one does not fit."""
-    graph = parent.graph
     for step in recipe:
-        reason = step.module.applies(parent)
-        if reason:
-            return None, reason if len(recipe) == 1 else f"{step.name}: {reason}"
+        earlier = (*parent.earlier, step.name)
         try:
-            graph = step.module.apply(parent, step.typed, context)
+            if reason := _unfit(step, parent):
+                raise NotApplicable(reason)
+            if hasattr(step.module, "shrink"):
+                model = step.module.shrink(parent, step.typed, context)
+                parent = Parent(exported(model), parent.model, lambda made=model: made, earlier)
+            else:
+                graph = step.module.apply(parent, step.typed, context)
+                parent = Parent(graph, parent.model, None, earlier)
         except NotApplicable as why:
             return None, str(why) if len(recipe) == 1 else f"{step.name}: {why}"
-        parent = Parent(graph, parent.plugin, parent.fitted, (*parent.earlier, step.name))
-    return graph, None
+    return parent.graph, None
+
+
+def _unfit(step: Plugin, parent: Parent) -> str | None:
+    """Return why a technique does not fit what it is given, or None."""
+    if hasattr(step.module, "shrink") and parent.load is None:
+        return f"it starts from the fitted model: put it before {parent.earlier[-1]}"
+    return step.module.applies(parent)
 
 
 def _write(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.core.prepared import Meta
+from tasks.core.prepared import Meta, Prepared
 from tasks.core.schema import Task
 
 
@@ -41,6 +41,14 @@ def divided(
         n_classes=len(meta.classes or ()),
         image_shape=meta.image_shape,
         feature_names=feature_names,
+    )
+
+
+def training_data(prepared: Prepared) -> FitData:
+    """Return the training part, divided into rows to fit on and rows to stop early by."""
+    meta = prepared.meta
+    return divided(
+        prepared.X("train"), prepared.y("train"), prepared.stop, meta, meta.feature_names
     )
 
 

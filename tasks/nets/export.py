@@ -29,8 +29,14 @@ def to_onnx(network: Any, features: int, task: str, offset: float = 0.0, scale: 
     else:
         last = graph.add("Mul", last, graph.constant([scale]))
         last = graph.add("Add", last, graph.constant([offset]))
-    width = list(network)[-1].out_features
+    width = _outputs(network)
     return graph.model(matrix(features), last, output_name(task), width)
+
+
+def _outputs(network: Any) -> int:
+    """Return the output values of a network: those of its last linear layer."""
+    last = list(network)[-1]
+    return last.out_features if hasattr(last, "out_features") else _outputs(last)
 
 
 def _layers(graph: Graph, layers: list[Any], x: str) -> str:
@@ -52,8 +58,8 @@ def _layer(graph: Graph, layer: Any, x: str) -> str:
 
     match layer:
         case nn.Linear():
-            weights, bias = graph.constant(_array(layer.weight)), graph.constant(_array(layer.bias))
-            return graph.add("Gemm", x, weights, bias, transB=1)
+            terms = (layer.weight,) if layer.bias is None else (layer.weight, layer.bias)
+            return graph.add("Gemm", x, *(graph.constant(_array(t)) for t in terms), transB=1)
         case nn.ReLU():
             return graph.add("Relu", x)
         case nn.Dropout() | nn.Identity():

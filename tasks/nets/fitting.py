@@ -37,6 +37,19 @@ class Settings:
     label_smoothing: float = 0.0
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """What a fit does otherwise than usual.
+
+    augment: (X of a batch, torch.Generator) -> X; objective: (X, outputs, y) -> mean loss, instead
+    of `loss_of`; after_step: what follows each step of the optimizer.
+    """
+
+    augment: Callable[[Any, Any], Any] | None = None
+    objective: Callable[[Any, Any, Any], Any] | None = None
+    after_step: Callable[[], None] | None = None
+
+
 @dataclass
 class History:
     """Loss (and accuracy) by epoch, and the epoch (from 1) whose weights the network has now."""
@@ -52,7 +65,7 @@ def fit(
     stop: tuple[np.ndarray, np.ndarray],
     settings: Settings,
     context: FitContext,
-    augment: Callable[[Any, Any], Any] | None = None,
+    hooks: Hooks | None = None,
 ) -> History:
     """Fit the network in place, and leave it with the weights of the best epoch.
 
@@ -64,7 +77,7 @@ def fit(
             best epoch is that of the least loss on `stop`; the last one where `stop` has no rows.
         settings: how long, how fast.
         context: seed, device, pieces of a batch, and the folder of the checkpoint.
-        augment: (X of a batch, torch.Generator) -> X.
+        hooks: what is done otherwise than usual.
 
     Raises:
         ParamsError: the loss was never finite.
@@ -76,12 +89,13 @@ def fit(
     tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (*train, *stop)]
     X, y, X_stop, y_stop = tensors
     optimizer = AdamW(network, settings.weight_decay)
-    run = _Run(network, optimizer, _precision(device), torch.Generator().manual_seed(context.seed))
+    generator = torch.Generator().manual_seed(context.seed)
+    run = _Run(network, optimizer, _precision(device), generator, hooks or Hooks())
     if context.checkpoint:
         run.restore(context.checkpoint)
     saved = time.monotonic()
     while run.epoch < settings.epochs and run.epoch - run.history.best_epoch < settings.patience:
-        train_loss = _epoch(run, X, y, settings, context.pieces, augment)
+        train_loss = _epoch(run, X, y, settings, context.pieces)
         run.epoch += 1
         run.record("train loss", train_loss)
         loss = train_loss
@@ -137,11 +151,10 @@ def outputs_of(network: Any, X: np.ndarray) -> np.ndarray:
     return torch.cat(parts).double().numpy()
 
 
-def _epoch(
-    run: "_Run", X: Any, y: Any, settings: Settings, pieces: int, augment: Callable | None
-) -> float:
+def _epoch(run: "_Run", X: Any, y: Any, settings: Settings, pieces: int) -> float:
     import torch
 
+    hooks = run.hooks
     run.network.train()
     steps = math.ceil(len(X) / settings.batch_size)
     order = torch.randperm(len(X), generator=run.generator).to(X.device)
@@ -153,12 +166,14 @@ def _epoch(
         factor = rate(run.epoch * steps + step, settings.epochs * steps, settings.warm_up)
         run.optimizer.rate = settings.learning_rate * factor
         batch = X[rows]
-        if augment:
-            batch = augment(batch, run.generator)
+        if hooks.augment:
+            batch = hooks.augment(batch, run.generator)
         run.optimizer.zero_grad()
         loss = _add_gradients(run, batch, y[rows], pieces, settings.label_smoothing)
         run.precision.scaler.step(run.optimizer)
         run.precision.scaler.update()
+        if hooks.after_step:
+            hooks.after_step()
         total += loss * len(rows)
     return float(total / len(X))
 
@@ -175,7 +190,11 @@ def _add_gradients(run: "_Run", X: Any, y: Any, pieces: int, label_smoothing: fl
     for part, targets in zip(X.tensor_split(pieces), y.tensor_split(pieces), strict=True):
         with run.precision.autocast():
             outputs = run.network(part)
-        share = loss_of(outputs, targets, label_smoothing) * (len(part) / len(X))
+        if run.hooks.objective:
+            mean = run.hooks.objective(part, outputs, targets)
+        else:
+            mean = loss_of(outputs, targets, label_smoothing)
+        share = mean * (len(part) / len(X))
         run.precision.scaler.scale(share).backward()
         loss += share.detach()
     return loss
@@ -214,12 +233,18 @@ class _Run:
     """The state of a fit, which a checkpoint holds whole."""
 
     def __init__(
-        self, network: Any, optimizer: AdamW, precision: _Precision, generator: Any
+        self,
+        network: Any,
+        optimizer: AdamW,
+        precision: _Precision,
+        generator: Any,
+        hooks: Hooks,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.precision = precision
         self.generator = generator
+        self.hooks = hooks
         self.epoch = 0
         self.history = History()
         self.best: dict[str, Any] = {}

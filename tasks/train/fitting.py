@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.core.fitting import FitContext, FitData, divided
+from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 from tasks.core.schema import ROW
@@ -63,14 +63,6 @@ def fit_model(
     if hasattr(module, "facts"):
         facts |= module.facts(model)
     _write(out / "fit.json", facts)
-
-
-def training_data(prepared: Prepared) -> FitData:
-    """Return the training part, divided into rows to fit on and rows to stop early by."""
-    meta = prepared.meta
-    return divided(
-        prepared.X("train"), prepared.y("train"), prepared.stop, meta, meta.feature_names
-    )
 
 
 def predictions(prepared: Prepared, predicted: np.ndarray, part: str) -> pl.DataFrame:

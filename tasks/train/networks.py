@@ -1,7 +1,8 @@
 """What the network plugins share: a fitted network with its target's scale, saved and loaded."""
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
 from tasks.nets import determinism, export, fitting
+from tasks.nets.tuning import Tuning
 from tasks.train import arrays, gpu
 
 
@@ -38,7 +40,7 @@ def fit(
     settings: fitting.Settings,
     make: Callable[[], Any],
     build: dict[str, Any],
-    augment: Callable[[Any, Any], Any] | None = None,
+    hooks: fitting.Hooks | None = None,
 ) -> Network:
     """Return the fitted network that `make` builds.
 
@@ -48,20 +50,12 @@ def fit(
     if context.device == "cuda" and (reason := gpu_missing()):
         raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
     offset, scale = 0.0, 1.0
-    targets = (data.y, data.y_stop)
     if data.task == "regression":
         offset, scale = float(data.y.mean()), float(data.y.std()) or 1.0
-        targets = tuple(((y - offset) / scale).astype(np.float32)[:, None] for y in targets)
     with determinism.reproducible(context.seed, context.threads, context.device):
         module = make()
-        history = fitting.fit(
-            module,
-            (data.X, targets[0]),
-            (data.X_stop, targets[1]),
-            settings,
-            context,
-            augment,
-        )
+        train, stop = _parts(data, offset, scale)
+        history = fitting.fit(module, train, stop, settings, context, hooks)
         shares = _shares(module, data.X_stop if len(data.X_stop) else data.X[:512])
     weights = sum(p.numel() for p in module.parameters())
     facts = {
@@ -73,6 +67,34 @@ def fit(
     return Network(
         data.task, module, data.X.shape[1], offset, scale, build, history.curves, shares, facts
     )
+
+
+def _parts(data: FitData, offset: float, scale: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return X and y of the rows fitted on, then of those kept back, for `fitting.fit`."""
+    targets = [data.y, data.y_stop]
+    if data.task == "regression":
+        targets = [((y - offset) / scale).astype(np.float32)[:, None] for y in targets]
+    return list(zip((data.X, data.X_stop), targets, strict=True))
+
+
+def tune(
+    model: Network,
+    data: FitData,
+    context: FitContext,
+    settings: fitting.Settings,
+    hooks: fitting.Hooks,
+    tuning: Tuning,
+) -> Network:
+    """Return the model with its network fitted further; the model that was given stays as it is.
+
+    `settings`, `hooks`: those of its own fit, which `tuning` changes.
+    """
+    module = copy.deepcopy(model.module)
+    settings, hooks = tuning.settings(settings), tuning.hooks(hooks, module)
+    with determinism.reproducible(context.seed, context.threads, context.device):
+        train, stop = _parts(data, model.offset, model.scale)
+        fitting.fit(module, train, stop, settings, context, hooks)
+    return replace(model, module=module)
 
 
 def _in_pieces(module: Any, pieces: int) -> dict[str, Any]:

@@ -119,13 +119,7 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
                     "Cast", [twin], [output.name], f"{twin}/cast", to=TensorProto.FLOAT
                 )
             )
-    kept = [onnx.NodeProto.FromString(n.SerializeToString()) for n in nodes]
-    del graph.node[:]
-    graph.node.extend(kept)
-    used = {name for n in kept for name in n.input}
-    initializers = [i for i in graph.initializer if i.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)
+    graphs.set_nodes(graph, nodes)
     return made
 
 

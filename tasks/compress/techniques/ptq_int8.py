@@ -1,4 +1,4 @@
-"""INT8 by static quantisation after training: weights a quarter of the size, integer arithmetic.
+"""INT8 by quantisation after training: weights a quarter of the size, integer arithmetic.
 
 Two dialects, since no engine is fast on the other's:
 - `int8_cpu`: unsigned asymmetric activations, signed symmetric weights a channel, in 7 of their 8
@@ -9,17 +9,20 @@ Two dialects, since no engine is fast on the other's:
   TensorRT wants.
 
 Activation ranges come from training rows fed through the whole graph. Not for models in which a
-rare large value matters (its range is shared by all), nor for LSTMs (static quantisation leaves
-them fp32).
+rare large value matters (its range is shared by all): `mode: dynamic` finds ranges anew for each
+call, for matrix products alone (a convolution would be 6 times slower).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from pydantic import Field
 
 from tasks.compress import graphs
-from tasks.compress.protocol import Context, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.graph import INT8_TRT
 from tasks.core.plugins import PluginParams
 
@@ -34,8 +37,12 @@ BATCH = 64
 
 
 class Params(PluginParams):
-    """The dialect, and how ranges are found."""
+    """Static or dynamic, the dialect, and how ranges are found."""
 
+    mode: Literal["static", "dynamic"] = Field(
+        default="static",
+        description="dynamic: ranges of activations for each call, weights of Gemm and MatMul",
+    )
     dialect: Literal["int8_cpu", "int8_trt"] = "int8_cpu"
     ranges: Literal["minmax", "percentile", "entropy"] = Field(
         default="minmax", description="percentile and entropy clip rare large activations"
@@ -53,6 +60,8 @@ class Params(PluginParams):
 
 def note(params: Params) -> str | None:
     """Return what the table says of the speed."""
+    if params.mode == "dynamic":
+        return "operators of ONNX Runtime alone (MatMulInteger), ranges found in each call"
     if params.dialect == INT8_TRT:
         return "signed INT8 for TensorRT: ONNX Runtime's CPU computes it in float32, no faster"
     return None
@@ -60,59 +69,103 @@ def note(params: Params) -> str | None:
 
 def dialect(params: Params) -> str:
     """Return which engines' INT8 the graph speaks."""
-    return params.dialect
+    return params.dialect if params.mode == "static" else "int8_cpu"
 
 
 def applies(parent: Parent) -> str | None:
     """Return None, or why there is nothing to quantise."""
     if not graphs.weighted(parent.graph.graph):
         return "no Conv, Gemm or MatMul to quantise"
-    if {"fp16", "ptq_int8"} & set(parent.earlier):
+    if {"fp16", "bf16", "ptq_int4", "ptq_int8"} & set(parent.earlier):
         return f"it starts from float32 weights, not from those that {parent.earlier[-1]} left"
     return None
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the graph with Q/DQ around the model's weighted operators and between them."""
-    import logging
-    import tempfile
-    from pathlib import Path
+    """Return the graph on integers: Q/DQ around the weighted operators and between them, or, where
+    ranges are dynamic, integer matrix products.
 
+    Raises:
+        NotApplicable: dynamic, and there is no matrix product.
+    """
+    import tempfile
+
+    quantise = _dynamic if params.mode == "dynamic" else _static
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        return quantise(parent.graph, params, context, Path(folder))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence ONNX Runtime's advice to pre-process, given after having pre-processed."""
+    import logging
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _static(
+    graph: "onnx.ModelProto", params: Params, context: Context, folder: Path
+) -> "onnx.ModelProto":
     import onnx
     from onnxruntime import quantization as q
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # advice to pre-process, given after having pre-processed
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            given, ready, made = (Path(folder) / f"{n}.onnx" for n in ("given", "ready", "int8"))
-            onnx.save(parent.graph, given)  # given a ModelProto it would move its weights away
-            quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
-            trt = params.dialect == INT8_TRT
-            q.quantize_static(
-                str(ready),
-                str(made),
-                cast("Any", _Rows(context.calibration)),
-                quant_format=q.QuantFormat.QDQ,
-                activation_type=q.QuantType.QInt8 if trt else q.QuantType.QUInt8,
-                weight_type=q.QuantType.QInt8,
-                per_channel=True,
-                reduce_range=params.narrow,
-                calibrate_method=_method(params.ranges),
-                nodes_to_quantize=_chosen(onnx.load(ready).graph),
-                op_types_to_quantize=[*graphs.WEIGHTED, *BETWEEN, *MOVES],
-                extra_options={
-                    "ActivationSymmetric": trt,
-                    "WeightSymmetric": True,
-                    "QuantizeBias": not trt,
-                    "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
-                },
-            )
-            return _lean(onnx.load(made), onnx.load(ready))
-    finally:
-        root.setLevel(level)
+    given, ready, made = (folder / f"{n}.onnx" for n in ("given", "ready", "int8"))
+    onnx.save(graph, given)  # given a ModelProto it would move its weights away
+    quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+    trt = params.dialect == INT8_TRT
+    q.quantize_static(
+        str(ready),
+        str(made),
+        cast("Any", _Rows(context.calibration)),
+        quant_format=q.QuantFormat.QDQ,
+        activation_type=q.QuantType.QInt8 if trt else q.QuantType.QUInt8,
+        weight_type=q.QuantType.QInt8,
+        per_channel=True,
+        reduce_range=params.narrow,
+        calibrate_method=_method(params.ranges),
+        nodes_to_quantize=_chosen(onnx.load(ready).graph),
+        op_types_to_quantize=[*graphs.WEIGHTED, *BETWEEN, *MOVES],
+        extra_options={
+            "ActivationSymmetric": trt,
+            "WeightSymmetric": True,
+            "QuantizeBias": not trt,
+            "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+        },
+    )
+    return _lean(onnx.load(made), onnx.load(ready))
+
+
+def _dynamic(
+    graph: "onnx.ModelProto", params: Params, context: Context, folder: Path
+) -> "onnx.ModelProto":
+    import onnx
+    from onnxruntime import quantization as q
+
+    ready = onnx.ModelProto()
+    ready.CopyFrom(graph)
+    graphs.gemm_as_matmul(ready.graph)
+    products = [n.name for n in graphs.weighted(ready.graph) if n.op_type == "MatMul"]
+    if not products:
+        raise NotApplicable("no matrix product, and a convolution would be slower")
+    given, made = folder / "given.onnx", folder / "int8.onnx"
+    onnx.save(ready, given)
+    q.quantize_dynamic(
+        str(given),
+        str(made),
+        op_types_to_quantize=["MatMul"],
+        per_channel=True,
+        reduce_range=params.narrow,
+        weight_type=q.QuantType.QInt8,
+        nodes_to_quantize=products,
+    )
+    return onnx.load(made)
 
 
 def _lean(made: "onnx.ModelProto", before: "onnx.ModelProto") -> "onnx.ModelProto":

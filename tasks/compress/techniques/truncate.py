@@ -5,16 +5,13 @@ correct less. A forest's trees are equals: it loses a little of its averaging. N
 without trees.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pydantic import Field
 
 from tasks.compress import graphs
 from tasks.compress.protocol import Context, Parent
 from tasks.core.plugins import PluginParams
-
-if TYPE_CHECKING:
-    import onnx
 
 PRECISION = ""
 
@@ -29,14 +26,12 @@ class Params(PluginParams):
 
 def applies(parent: Parent) -> str | None:
     """Return None, or why there are no trees to leave out."""
-    if not hasattr(parent.plugin, "truncate") or not graphs.is_trees(parent.graph.graph):
+    module = parent.model.module
+    if not hasattr(module, "truncate") or not graphs.is_trees(parent.graph.graph):
         return "not an ensemble of trees"
-    if parent.earlier:
-        return "it starts from the fitted model: put it first in the recipe"
     return None
 
 
-def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the whole graph of the model with its first trees only."""
-    model = parent.plugin.load(parent.fitted)
-    return context.export(parent.plugin.truncate(model, params.share))
+def shrink(parent: Parent, params: Params, context: Context) -> Any:
+    """Return the model with its first trees only."""
+    return parent.model.module.truncate(parent.fitted, params.share)

@@ -3,6 +3,7 @@
 Not for tables, nor for images where a shift or a turn changes the answer (set them to 0 there).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets import architectures, augment
-from tasks.nets.fitting import Settings
+from tasks.nets.fitting import Hooks, Settings
+from tasks.nets.tuning import Objective, Tuning
 from tasks.train import networks
 from tasks.train.networks import Network, gpu_missing, predict, save, to_onnx, torch_module
 
@@ -49,18 +51,17 @@ class Params(PluginParams):
     patience: int = Field(default=10, ge=1, description="epochs without a better figure, then stop")
 
 
-def fit(data: FitData, params: Params, context: FitContext) -> Network:
+def fit(
+    data: FitData, params: Params, context: FitContext, objective: Objective | None = None
+) -> Network:
     """Return the network of the best epoch by the rows for early stopping.
+
+    `objective`: the loss, where it is not the usual one.
 
     Raises:
         ParamsError: the features are not an image of 8x8 pixels or more.
     """
-    shape = data.image_shape
-    if shape is None or min(shape[:2]) < 8:
-        raise ParamsError(
-            f"train.models.convnet: needs images of 8x8 pixels or more, found "
-            f"{shape or 'a table'}; remove it from train.models"
-        )
+    shape = _shape(data)
     outputs = 1 if data.task == "regression" else data.n_classes
     build = {
         "shape": list(shape),
@@ -68,7 +69,39 @@ def fit(data: FitData, params: Params, context: FitContext) -> Network:
         "width": params.width,
         "dropout": params.dropout,
     }
-    settings = Settings(
+
+    def make() -> Any:
+        return architectures.convnet(data.X, shape, outputs, params.width, params.dropout)
+
+    hooks = Hooks(_moves(params, shape), objective)
+    return networks.fit(data, context, _settings(params), make, build, hooks)
+
+
+def tune(
+    model: Network, params: Params, data: FitData, context: FitContext, tuning: Tuning
+) -> Network:
+    """Return the network fitted further, as the params and `tuning` say."""
+    hooks = Hooks(_moves(params, _shape(data)))
+    return networks.tune(model, data, context, _settings(params), hooks, tuning)
+
+
+def narrower(params: Params, share: float) -> Params:
+    """Return the params of a network with that share of the channels in each stage."""
+    return params.model_copy(update={"width": max(1, round(params.width * share))})
+
+
+def _shape(data: FitData) -> tuple[int, int, int]:
+    shape = data.image_shape
+    if shape is None or min(shape[:2]) < 8:
+        raise ParamsError(
+            f"train.models.convnet: needs images of 8x8 pixels or more, found "
+            f"{shape or 'a table'}; remove it from train.models"
+        )
+    return shape
+
+
+def _settings(params: Params) -> Settings:
+    return Settings(
         epochs=params.epochs,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
@@ -77,14 +110,14 @@ def fit(data: FitData, params: Params, context: FitContext) -> Network:
         label_smoothing=params.label_smoothing,
     )
 
-    def make() -> Any:
-        return architectures.convnet(data.X, shape, outputs, params.width, params.dropout)
 
-    def move(X: Any, generator: Any) -> Any:
-        return augment.affine(X, shape, generator, params.shift, params.turn, params.zoom)
-
-    moves = params.shift or params.turn or params.zoom
-    return networks.fit(data, context, settings, make, build, move if moves else None)
+def _moves(params: Params, shape: tuple[int, int, int]) -> Callable[[Any, Any], Any] | None:
+    """Return what moves the images of a batch, where params ask for it."""
+    if not (params.shift or params.turn or params.zoom):
+        return None
+    return lambda X, generator: augment.affine(
+        X, shape, generator, params.shift, params.turn, params.zoom
+    )
 
 
 def _empty(shape: list[int], **rest: Any) -> Any:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tasks.core import tree_graph
+from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
 from tasks.train import arrays, boosting
-from tasks.train import trees as forest
 
 TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "lightgbm")
@@ -165,7 +166,9 @@ def to_onnx(model: Model) -> Any:
     if model.task == "classification":
         link = "sigmoid" if width == 1 else "softmax"
     features = model.booster.num_feature()
-    return forest.to_onnx(trees, features, width, np.zeros(width), output_name(model.task), link)
+    return tree_graph.to_onnx(
+        trees, features, width, np.zeros(width), output_name(model.task), link
+    )
 
 
 def _trees(text: str) -> Iterator[dict[str, np.ndarray]]:

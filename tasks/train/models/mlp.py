@@ -13,7 +13,8 @@ from pydantic import Field
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets import architectures
-from tasks.nets.fitting import Settings
+from tasks.nets.fitting import Hooks, Settings
+from tasks.nets.tuning import Objective, Tuning
 from tasks.train import networks
 from tasks.train.networks import Network, gpu_missing, predict, save, to_onnx, torch_module
 
@@ -45,8 +46,13 @@ class Params(PluginParams):
     patience: int = Field(default=12, ge=1, description="epochs without a better figure, then stop")
 
 
-def fit(data: FitData, params: Params, context: FitContext) -> Network:
-    """Return the network of the best epoch by the rows for early stopping."""
+def fit(
+    data: FitData, params: Params, context: FitContext, objective: Objective | None = None
+) -> Network:
+    """Return the network of the best epoch by the rows for early stopping.
+
+    `objective`: the loss, where it is not the usual one.
+    """
     outputs = 1 if data.task == "regression" else data.n_classes
     build = {
         "features": data.X.shape[1],
@@ -56,20 +62,35 @@ def fit(data: FitData, params: Params, context: FitContext) -> Network:
         "bins": params.bins,
         "dropout": params.dropout,
     }
-    settings = Settings(
-        epochs=params.epochs,
-        batch_size=params.batch_size,
-        learning_rate=params.learning_rate,
-        weight_decay=params.weight_decay,
-        patience=params.patience,
-    )
 
     def make() -> Any:
         return architectures.mlp(
             data.X, outputs, params.width, params.depth, params.bins, params.dropout
         )
 
-    return networks.fit(data, context, settings, make, build)
+    return networks.fit(data, context, _settings(params), make, build, Hooks(objective=objective))
+
+
+def tune(
+    model: Network, params: Params, data: FitData, context: FitContext, tuning: Tuning
+) -> Network:
+    """Return the network fitted further, as the params and `tuning` say."""
+    return networks.tune(model, data, context, _settings(params), Hooks(), tuning)
+
+
+def narrower(params: Params, share: float) -> Params:
+    """Return the params of a network with that share of the units in each hidden layer."""
+    return params.model_copy(update={"width": max(1, round(params.width * share))})
+
+
+def _settings(params: Params) -> Settings:
+    return Settings(
+        epochs=params.epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        weight_decay=params.weight_decay,
+        patience=params.patience,
+    )
 
 
 def _empty(features: int, **shape: Any) -> Any:

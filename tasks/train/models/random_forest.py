@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.core import progress
+from tasks.core import progress, tree_graph
+from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
+from tasks.core.trees import Trees
 from tasks.train import arrays, gpu
-from tasks.train import trees as forest
-from tasks.train.trees import Trees
 
 TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "safetensors", "scikit-learn", "cuml-cu13", "cuml-cu12")
@@ -189,7 +189,7 @@ def to_onnx(model: Forest) -> Any:
     """Return one tree ensemble."""
     output = output_name(model.task)
     base = np.zeros(model.width)
-    return forest.to_onnx(model.trees, model.features, model.width, base, output, "identity")
+    return tree_graph.to_onnx(model.trees, model.features, model.width, base, output, "identity")
 
 
 def truncate(model: Forest, share: float) -> Forest:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tasks.core import tree_graph
+from tasks.core import trees as forest
 from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
 from tasks.train import arrays, boosting, gpu
-from tasks.train import trees as forest
 
 TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "xgboost", "xgboost-cpu")
@@ -197,7 +198,7 @@ def to_onnx(model: Model) -> Any:
         base = np.log(base / (1 - base))
     features = int(content["learner_model_param"]["num_feature"])
     base = np.broadcast_to(base, classes)
-    return forest.to_onnx(trees, features, classes, base, output_name(model.task), link)
+    return tree_graph.to_onnx(trees, features, classes, base, output_name(model.task), link)
 
 
 def _tree(tree: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -131,9 +131,8 @@ def one_step(pieces: int, network, X, y, smoothing: float = 0.0):
     import torch
 
     optimizer = fitting.AdamW(network, 0.0)
-    run = fitting._Run(
-        network, optimizer, fitting._precision(torch.device("cpu")), torch.Generator()
-    )
+    precision = fitting._precision(torch.device("cpu"))
+    run = fitting._Run(network, optimizer, precision, torch.Generator(), fitting.Hooks())
     optimizer.zero_grad()
     loss = fitting._add_gradients(run, X, y, pieces, smoothing)
     return float(loss), optimizer.gradient.clone()

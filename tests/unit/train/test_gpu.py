@@ -13,7 +13,7 @@ def test_a_gpu_fit_without_the_library_is_an_error_and_no_silent_fallback(name, 
     module = plugin("model", name)
     if module.gpu_missing() is None:
         pytest.skip("the library for GPU fits is installed here")
-    from tasks.train.fitting import training_data
+    from tasks.core.fitting import training_data
 
     data = training_data(prepared_table(tmp_path))
     with pytest.raises(EngineUnavailable, match="extra"):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tasks.core import tree_graph
+from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import plugin
-from tasks.train import trees as forest
 
 
 def outputs(model, X: np.ndarray) -> np.ndarray:
@@ -40,7 +41,7 @@ def test_a_row_on_a_threshold_keeps_its_side(strict):
     on = 7.0 if strict else -5.0
     expected = np.array([[on, on], [7.0, 7.0]])
     np.testing.assert_array_equal(forest.total(trees, X, 2), expected)
-    model = forest.to_onnx(trees, 1, 2, np.zeros(2), "probabilities", "identity")
+    model = tree_graph.to_onnx(trees, 1, 2, np.zeros(2), "probabilities", "identity")
     np.testing.assert_array_equal(outputs(model, X), expected)
 
 

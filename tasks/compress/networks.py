@@ -1,0 +1,33 @@
+"""What the techniques for networks share: whether they apply, which layers have weights, tuning."""
+
+from dataclasses import replace
+from typing import Any
+
+from tasks.compress.protocol import Context, Parent
+from tasks.nets.tuning import Tuning
+
+
+def unfit(parent: Parent) -> str | None:
+    """Return None where the model is a network that can be fitted further, else why not."""
+    return None if hasattr(parent.model.module, "tune") else "not a network"
+
+
+def layers(module: Any) -> list[tuple[str, Any]]:
+    """Return the convolutions and linear layers of a network with their names, in order."""
+    from torch import nn
+
+    return [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+
+
+def with_module(model: Any, module: Any) -> Any:
+    """Return a fitted model with another network in it."""
+    weights = sum(p.numel() for p in module.parameters())
+    return replace(model, module=module, facts={**model.facts, "weights": weights})
+
+
+def tuned(model: Any, parent: Parent, context: Context, tuning: Tuning) -> Any:
+    """Return a fitted model fitted further on its own training rows."""
+    if not tuning.epochs:
+        return model
+    plugin = parent.model
+    return plugin.module.tune(model, plugin.typed, context.data, context.fit, tuning)

@@ -1,0 +1,160 @@
+"""The branches of all trees that matter least replaced by a leaf: fewer nodes, same trees.
+
+Cost-complexity pruning (Breiman et al. 1984, "Classification and Regression Trees", 3.3) of the
+whole ensemble: what a branch costs is how far the tree's output moves on training rows, not the
+target's error. Not for latency: as many trees are walked, each a little less deep.
+"""
+
+import heapq
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from tasks.compress import ensembles
+from tasks.compress.protocol import Context, Parent
+from tasks.core.plugins import PluginParams
+from tasks.core.trees import CELLS, LEAF, Trees, join, leaves_of
+
+if TYPE_CHECKING:
+    import onnx
+
+LIBRARIES = ("numpy", "onnx")
+PRECISION = ""
+
+
+class Params(PluginParams):
+    """How much of the trees goes."""
+
+    share: float = Field(default=0.4, gt=0, lt=1, description="of all leaves, pruned away")
+
+
+def applies(parent: Parent) -> str | None:
+    """Return None, or why there are no trees."""
+    return ensembles.unfit(parent.graph.graph)
+
+
+def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
+    """Return the graph with pruned trees."""
+    trees, width = ensembles.read(parent.graph.graph)
+    return ensembles.with_trees(parent.graph, pruned(trees, context.data.X, params.share), width)
+
+
+def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
+    """Return the trees without the given share of their leaves; X: (n, feature) float32."""
+    parent, depth = _parents(trees)
+    rows, sums, squares, means = _statistics(trees, X, parent, depth)
+    leaf = trees.feature == LEAF
+    spread = np.maximum(squares - (sums**2).sum(1) / np.maximum(rows, 1), 0)  # if it were a leaf
+    cost = np.where(leaf, 0.0, spread)
+    within = np.zeros(len(leaf))  # the cost of the leaves that a branch has now
+    leaves = leaf.astype(np.int64)
+    for nodes in _levels(depth):
+        inside = nodes[parent[nodes] >= 0]
+        np.add.at(leaves, parent[inside], leaves[inside])
+    goal = round(float(leaf.sum()) * (1 - share))
+    left = int(leaf.sum())
+    heap = [(cost[n] / (leaves[n] - 1), int(n)) for n in np.flatnonzero(~leaf)]
+    heapq.heapify(heap)
+    cut = np.zeros(len(leaf), bool)
+    gone = np.zeros(len(leaf), bool)
+    while heap and left > goal:
+        worth, node = heapq.heappop(heap)
+        if gone[node] or cut[node]:
+            continue
+        now = (cost[node] - within[node]) / (leaves[node] - 1)
+        if now > worth * (1 + 1e-12) + 1e-300:  # it was dearer than when it was put there
+            heapq.heappush(heap, (now, node))
+            continue
+        fewer, dearer = leaves[node] - 1, cost[node] - within[node]
+        left -= fewer
+        cut[node] = True
+        _leave(trees, node, cut, gone)
+        above = node
+        while above >= 0:
+            leaves[above] -= fewer
+            within[above] += dearer
+            above = parent[above]
+            if above >= 0 and not cut[above]:
+                worth = (cost[above] - within[above]) / max(leaves[above] - 1, 1)
+                heapq.heappush(heap, (worth, int(above)))
+    return _without(trees, cut, gone, means)
+
+
+def _parents(trees: Trees) -> tuple[np.ndarray, np.ndarray]:
+    """Return each node's parent (-1: a root) and depth."""
+    parent, depth = np.full(len(trees.feature), -1), np.zeros(len(trees.feature), int)
+    nodes = trees.start[:-1]
+    while len(nodes):
+        nodes = nodes[trees.feature[nodes] != LEAF]
+        for side in (trees.left, trees.right):
+            parent[side[nodes]] = nodes
+            depth[side[nodes]] = depth[nodes] + 1
+        nodes = np.concatenate([trees.left[nodes], trees.right[nodes]])
+    return parent, depth
+
+
+def _levels(depth: np.ndarray) -> list[np.ndarray]:
+    """Return the nodes by depth, the deepest first."""
+    return [np.flatnonzero(depth == d) for d in range(int(depth.max()), 0, -1)]
+
+
+def _statistics(
+    trees: Trees, X: np.ndarray, parent: np.ndarray, depth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each node: rows, sum of their leaves' values, sum of squares, and the mean.
+
+    Shapes (node,), (node, width), (node,), (node, width). A branch that no row comes to has the
+    mean of its leaves.
+    """
+    count, width = trees.values.shape
+    rows = np.zeros(count)
+    step = max(1, CELLS // max(len(trees.target), 1))
+    for begin in range(0, len(X), step):
+        found = leaves_of(trees, np.ascontiguousarray(X[begin : begin + step], np.float32))
+        rows += np.bincount(found.ravel(), minlength=count)
+    values = trees.values.astype(np.float64)
+    sums, squares = rows[:, None] * values, rows * (values**2).sum(1)
+    plain, leaves = values.copy(), (trees.feature == LEAF).astype(float)
+    for nodes in _levels(depth):
+        for total in (rows, sums, squares, plain, leaves):
+            np.add.at(total, parent[nodes], total[nodes])
+    seen = rows[:, None] > 0
+    means = np.where(seen, sums / np.maximum(rows, 1)[:, None], plain / leaves[:, None])
+    return rows, sums, squares, means.reshape(count, width)
+
+
+def _leave(trees: Trees, root: int, cut: np.ndarray, gone: np.ndarray) -> None:
+    """Mark all that is below a node as gone."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if trees.feature[node] == LEAF or (cut[node] and node != root):
+            continue
+        for child in (int(trees.left[node]), int(trees.right[node])):
+            gone[child] = True
+            waiting.append(child)
+
+
+def _without(trees: Trees, cut: np.ndarray, gone: np.ndarray, means: np.ndarray) -> Trees:
+    """Return the trees with a leaf at each cut and nothing below it."""
+    single = []
+    for begin, end in zip(trees.start[:-1], trees.start[1:], strict=True):
+        kept = np.flatnonzero(~gone[begin:end])
+        place = np.cumsum(~gone[begin:end]) - 1
+        nodes = kept + begin
+        leaf = (trees.feature[nodes] == LEAF) | cut[nodes]
+        inner = nodes[~leaf]
+        left, right = np.zeros(len(nodes), int), np.zeros(len(nodes), int)
+        left[~leaf] = place[trees.left[inner] - begin]
+        right[~leaf] = place[trees.right[inner] - begin]
+        single.append(
+            {
+                "feature": np.where(leaf, LEAF, trees.feature[nodes]),
+                "threshold": trees.threshold[nodes],
+                "left": left,
+                "right": right,
+                "values": np.where(cut[nodes][:, None], means[nodes], trees.values[nodes]),
+            }
+        )
+    return join(single, trees.target, trees.strict)

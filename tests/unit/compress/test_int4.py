@@ -1,0 +1,79 @@
+"""4-bit weights: the scales, the packing, and both forms of the graph."""
+
+import numpy as np
+import onnx
+import pytest
+
+from tasks.compress import graphs
+from tasks.compress.techniques.ptq_int4 import _nibbles, quantised
+from tests.compressed import certificate, technique
+
+
+@pytest.mark.parametrize(("width", "block"), [(64, 16), (70, 32), (5, 16)])
+def test_each_block_has_a_scale_and_its_own_range(width, block):
+    matrix = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
+    matrix[1, :block] = 0
+    integers, scales = quantised(matrix, block)
+    assert integers.shape == matrix.shape
+    assert scales.shape == (3, -(-width // block))
+    assert np.abs(integers).max() <= 7
+    back = integers * np.repeat(scales, block, axis=1)[:, :width]
+    starts = range(0, width, block)
+    largest = [[np.abs(row[at : at + block]).max() for at in starts] for row in matrix]
+    plain = np.repeat(np.array(largest) / 7, block, axis=1)[:, :width]
+    with np.errstate(invalid="ignore"):
+        usual = np.nan_to_num(np.rint(matrix / plain)) * plain
+    assert ((back - matrix) ** 2).sum() <= ((usual - matrix) ** 2).sum()
+
+
+def test_nibbles_are_packed_two_a_byte():
+    integers = np.array([[-7, 0, 7, 1, 2]], np.int8)
+    packed = _nibbles(integers, 4)
+    assert packed.shape == (1, 2, 2)
+    assert packed.tolist() == [[[1 | 8 << 4, 15 | 9 << 4], [10 | 8 << 4, 8 | 8 << 4]]]
+
+
+@pytest.mark.parametrize("form", ["qdq", "matmul_nbits"])
+@pytest.mark.parametrize(("name", "study"), [("mlp", "numbers"), ("linear", "digits")])
+def test_a_graph_of_4_bit_weights_predicts_alike(name, study, form, request):
+    study = request.getfixturevalue(study)
+    before = certificate(study.fp32(name))
+    plugin = technique("ptq_int4", form=form, block=32, least=256)
+    folder = study.compressed(name, form, plugin)
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["precision"] == "int4"
+    assert stated["agreement"] > 0.9
+    assert stated["weight_bytes"] < 0.35 * before["weight_bytes"]
+    model = onnx.load(folder / "model.onnx")
+    operators = {n.op_type for n in model.graph.node}
+    assert ("MatMulNBits" in operators) == (form == "matmul_nbits")
+
+
+def test_a_convolution_is_packed_as_well(digits):
+    folder = digits.compressed("convnet", "int4", technique("ptq_int4"))
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    assert certificate(digits.fp32("convnet"))["weight_bytes"] / stated["weight_bytes"] > 5
+    model = onnx.load(folder / "model.onnx")
+    types = {i.data_type for i in model.graph.initializer}
+    assert onnx.TensorProto.INT4 in types
+    sizes = {i.name: graphs.tensor_bytes(i) for i in model.graph.initializer}
+    assert sum(sizes.values()) == pytest.approx(stated["bytes"], rel=0.5)
+
+
+def test_what_no_layer_is_large_enough_for_says_so(digits):
+    plugin = technique("ptq_int4", least=10**6)
+    stated = certificate(digits.compressed("convnet", "none", plugin))
+    assert stated["status"] == "not_applicable"
+    assert "1000000 weights" in stated["reason"]
+
+
+def test_ranges_found_in_each_call_are_for_matrix_products(numbers, digits):
+    plugin = technique("ptq_int8", mode="dynamic")
+    stated = certificate(numbers.compressed("mlp", "dynamic", plugin))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["quantised_share"] == 1.0
+    assert "in each call" in stated["engines_note"]
+    convnet = certificate(digits.compressed("convnet", "dynamic", plugin))
+    assert 0 < convnet["quantised_share"] < 0.5  # the last layer alone

@@ -1,0 +1,163 @@
+"""Trees in a graph: read as they were written, pruned by what it costs, shortened by nothing."""
+
+import numpy as np
+import onnx
+import pytest
+
+from tasks.compress import ensembles, graphs
+from tasks.compress.techniques.prune_trees import pruned
+from tasks.compress.techniques.quantise_thresholds import shortened
+from tasks.core.trees import LEAF, Trees, join, leaves_of, total
+from tests.compressed import certificate, technique
+
+MODELS = ("light_gbm", "xg_boost", "random_forest")
+
+
+def leaves(trees: Trees) -> int:
+    return int((trees.feature == LEAF).sum())
+
+
+@pytest.mark.parametrize("study", ["numbers", "classes"])
+@pytest.mark.parametrize("name", MODELS)
+def test_trees_are_read_as_they_were_written(name, study, request):
+    study = request.getfixturevalue(study)
+    model = onnx.load(study.fp32(name) / "model.onnx")
+    trees, width = ensembles.read(model.graph)
+    again = ensembles.with_trees(model, trees, width)
+    rows = study.data.feed("test")
+    expected = graphs.run(graphs.session(model), rows)
+    np.testing.assert_array_equal(graphs.run(graphs.session(again), rows), expected)
+    second, _ = ensembles.read(again.graph)
+    for name, array in trees.arrays().items():
+        np.testing.assert_array_equal(second.arrays()[name], array)
+
+
+def one_tree() -> Trees:
+    """x0 <= 0: (x1 <= 0: 1 else 2), else (x1 <= 0: 10 else 40)."""
+    return join(
+        [
+            {
+                "feature": np.array([0, 1, 1, LEAF, LEAF, LEAF, LEAF]),
+                "threshold": np.zeros(7),
+                "left": np.array([1, 3, 5, 0, 0, 0, 0]),
+                "right": np.array([2, 4, 6, 0, 0, 0, 0]),
+                "values": np.array([0, 0, 0, 1.0, 2.0, 10.0, 40.0])[:, None],
+            }
+        ],
+        [0],
+        strict=False,
+    )
+
+
+def test_the_branch_that_costs_least_goes_first():
+    X = np.float32([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    cut = pruned(one_tree(), X, 0.25)
+    assert leaves(cut) == 3
+    np.testing.assert_allclose(total(cut, X, 1)[:, 0], [1.5, 1.5, 10, 40])
+    rows = np.concatenate([X[:1], X[:1], X[:1], X[1:]])  # the mean is that of the rows
+    np.testing.assert_allclose(total(pruned(one_tree(), rows, 0.25), X, 1)[:2, 0], 1.25)
+
+
+def test_pruned_to_the_root_a_tree_is_its_mean():
+    X = np.float32([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    stump = pruned(one_tree(), X, 0.9)
+    assert leaves(stump) == 1
+    np.testing.assert_allclose(total(stump, X, 1), 53 / 4)
+
+
+def test_a_branch_that_no_row_comes_to_costs_nothing():
+    X = np.float32([[-1, -1], [-1, 1]])
+    cut = pruned(one_tree(), X, 0.25)
+    np.testing.assert_allclose(total(cut, X, 1)[:, 0], [1, 2])
+    assert leaves(cut) == 3
+
+
+def greedy(trees: Trees, X: np.ndarray, goal: int) -> Trees:
+    """Prune by asking every branch anew each time: what the heap must come to as well."""
+    leaf_of = leaves_of(trees, X)[:, 0]
+    values, feature = trees.values[:, 0].astype(float).copy(), trees.feature.copy()
+
+    def below(node: int) -> list[int]:
+        if feature[node] == LEAF:
+            return [node]
+        return below(trees.left[node]) + below(trees.right[node])
+
+    def all_below(node: int) -> list[int]:
+        if trees.feature[node] == LEAF:
+            return [node]
+        return all_below(trees.left[node]) + all_below(trees.right[node])
+
+    def cost(node: int) -> tuple[float, float]:
+        original = trees.values[leaf_of[np.isin(leaf_of, all_below(node))], 0].astype(float)
+        mean = original.mean() if len(original) else trees.values[all_below(node), 0].mean()
+        return float(((original - mean) ** 2).sum()), float(mean)
+
+    while len(below(0)) > goal:
+        inner = [n for n in range(len(feature)) if feature[n] != LEAF]
+        reachable = [n for n in inner if n in _reached(trees, feature)]
+        worth = {
+            n: (cost(n)[0] - sum(cost(k)[0] for k in below(n))) / (len(below(n)) - 1)
+            for n in reachable
+        }
+        node = min(worth, key=lambda n: (round(worth[n], 9), n))
+        values[node], feature[node] = cost(node)[1], LEAF
+    return Trees(
+        **{**trees.arrays(), "feature": feature, "values": values.astype(np.float32)[:, None]}
+    )
+
+
+def _reached(trees: Trees, feature: np.ndarray) -> set[int]:
+    found, waiting = set(), [0]
+    while waiting:
+        node = waiting.pop()
+        found.add(node)
+        if feature[node] != LEAF:
+            waiting += [int(trees.left[node]), int(trees.right[node])]
+    return found
+
+
+@pytest.mark.parametrize("goal", [3, 6, 10])
+def test_the_heap_prunes_as_asking_all_branches_does(goal):
+    from sklearn.tree import DecisionTreeRegressor
+
+    random = np.random.default_rng(3)
+    X = random.normal(size=(200, 3)).astype(np.float32)
+    y = X[:, 0] * X[:, 1] + random.normal(0, 0.2, 200)
+    grown = DecisionTreeRegressor(max_leaf_nodes=16, random_state=0).fit(X, y).tree_
+    trees = join(
+        [
+            {
+                "feature": np.where(grown.children_left < 0, LEAF, grown.feature),
+                "threshold": grown.threshold,
+                "left": grown.children_left,
+                "right": grown.children_right,
+                "values": grown.value[:, 0, :],
+            }
+        ],
+        [0],
+        strict=False,
+    )
+    rows = X[:60]
+    expected = total(greedy(trees, rows, goal), X, 1)
+    np.testing.assert_allclose(total(pruned(trees, rows, 1 - goal / 16), X, 1), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_training_row_changes_sides_by_shorter_thresholds(name, numbers):
+    trees, _ = ensembles.read(onnx.load(numbers.fp32(name) / "model.onnx").graph)
+    X = numbers.data.X("train")
+    short = shortened(trees, X, bits=23)
+    np.testing.assert_array_equal(leaves_of(short, X), leaves_of(trees, X))
+    np.testing.assert_array_equal(short.values, trees.values)
+    ends = np.count_nonzero(short.threshold.view(np.uint32) & 0xFF)
+    assert ends < 0.5 * np.count_nonzero(trees.threshold.view(np.uint32) & 0xFF) + 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pruned_and_shortened_trees_stay_close_and_get_smaller(name, numbers):
+    before = certificate(numbers.fp32(name))
+    recipe = (technique("prune_trees", share=0.3), technique("quantise_thresholds"))
+    stated = certificate(numbers.compressed(name, "lean", *recipe))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["weight_bytes"] < 0.8 * before["weight_bytes"]
+    assert stated["agreement"] > 0.95
