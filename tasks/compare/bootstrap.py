@@ -1,15 +1,11 @@
 """Bootstrap intervals of every metric on the judged rows, all models on the same draws."""
 
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-CELLS = 2_000_000  # draws x rows at once: 8 MB of weights
-WORK = 50_000_000  # draws x rows in all: above it fewer draws, of more rows each
-LEAST_DRAWS = 500
-LOOPED_DRAWS = 200  # of a metric that has to be computed anew for every draw
+from tasks.core.draws import LOOPED, affordable, gaps, looped, weights
 
 Values = dict[str, dict[str, float | None]]
 
@@ -29,8 +25,8 @@ def intervals(
     Bootstrap Confidence Intervals"), its acceleration by the jackknife; a metric may ask for the
     plain percentile interval (`INTERVAL`). An undefined value is None.
     """
-    draws = min(draws, max(LEAST_DRAWS, WORK // len(y)))
-    counts = {n: draws if hasattr(m, "rows") else LOOPED_DRAWS for n, m in metrics.items()}
+    count = affordable(len(y), draws)
+    counts = {n: count if hasattr(m, "rows") else LOOPED for n, m in metrics.items()}
     terms = {
         (model, name): metric.rows(y, prediction)
         for model, prediction in predictions.items()
@@ -42,9 +38,9 @@ def intervals(
         (model, name): [] for model in predictions for name in metrics
     }
     done = 0
-    for weights in _weights(len(y), draws, seed):
+    for drawn_rows in weights(len(y), count, seed):
         for model, prediction in predictions.items():
-            means = (weights @ stacked[model]).astype(np.float64) / len(y)  # (draw, all terms)
+            means = (drawn_rows @ stacked[model]).astype(np.float64) / len(y)  # (draw, all terms)
             first = 0
             for name, metric in metrics.items():
                 if (model, name) in terms:
@@ -52,9 +48,10 @@ def intervals(
                     values = metric.combine(means[:, first : first + width])
                     first += width
                 else:
-                    values = _looped(metric, y, prediction, weights[: max(counts[name] - done, 0)])
+                    left = drawn_rows[: max(counts[name] - done, 0)]
+                    values = looped(metric, y, prediction, left)
                 drawn[model, name].append(values)
-        done += len(weights)
+        done += len(drawn_rows)
     found: dict[str, Values] = {model: {} for model in predictions}
     for (model, name), values in drawn.items():
         rows, metric = terms.get((model, name)), metrics[name]
@@ -77,30 +74,14 @@ def differences(
     Paired: both on the same draws of the rows. Percentile intervals, simultaneous over the models
     (Bonferroni).
     """
-    draws = min(draws, max(LEAST_DRAWS, WORK // len(y)))
-    one = hasattr(metric, "rows")
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in predictions}
-    left = draws if one else LOOPED_DRAWS
-    terms = {n: metric.rows(y, p) for n, p in predictions.items()} if one else {}
-    for weights in _weights(len(y), left, seed):
-        for name, prediction in predictions.items():
-            if one:
-                values = metric.combine((weights @ terms[name]).astype(np.float64) / len(y))
-            else:
-                values = _looped(metric, y, prediction, weights)
-            drawn[name].append(values)
     alpha = (1 - confidence) / max(len(predictions) - 1, 1)
     found: dict[str, dict[str, float | None]] = {}
-    for name in predictions:
-        if name == best:
-            continue
+    for name, drawn in gaps(metric, y, predictions, best, draws, seed).items():
         value = metric.score(y, predictions[name]) - metric.score(y, predictions[best])
-        gaps = np.concatenate(drawn[name]) - np.concatenate(drawn[best])
-        gaps = gaps[np.isfinite(gaps)]
-        if not np.isfinite(value) or not len(gaps):
+        if not np.isfinite(value) or not len(drawn):
             found[name] = {"value": None, "low": None, "high": None}
             continue
-        low, high = (float(q) for q in np.quantile(gaps, [alpha / 2, 1 - alpha / 2]))
+        low, high = (float(q) for q in np.quantile(drawn, [alpha / 2, 1 - alpha / 2]))
         found[name] = {"value": float(value), "low": min(low, value), "high": max(high, value)}
     return found
 
@@ -111,24 +92,6 @@ def _stacked(terms: list[np.ndarray | None]) -> np.ndarray:
     with np.errstate(over="ignore"):
         single = stacked.astype(np.float32)
     return single if np.isfinite(single).all() else stacked
-
-
-def _weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Give how often each row is drawn, (draw, n) float32, in chunks."""
-    random = np.random.default_rng(seed)
-    chunk = max(1, CELLS // n)
-    for start in range(0, draws, chunk):
-        size = min(chunk, draws - start)
-        places = random.integers(0, n, (size, n), dtype=np.int32)
-        flat = places + np.arange(size, dtype=np.int64)[:, None] * n
-        yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
-
-
-def _looped(
-    metric: ModuleType, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    rows = [np.repeat(np.arange(len(y)), w.astype(int)) for w in weights]
-    return np.array([metric.score(y[r], prediction[r]) for r in rows])
 
 
 def _interval(

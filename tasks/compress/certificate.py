@@ -1,5 +1,6 @@
 """What is stated of a variant: its difference, accuracy and sizes. `variant.json` carries it on."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,33 @@ def quantised_weights(model: "onnx.ModelProto") -> dict[str, int]:
         count += int(np.prod(weight.dims))
         found.update({n: graphs.tensor_bytes(tensors[n]) for n in node.input if n in tensors})
     return {"bytes": sum(found.values()), "fp32_bytes": 4 * count}
+
+
+def nonzero_share(model: "onnx.ModelProto") -> float | None:
+    """Return the share of the layers' weights that are not 0; None: there are none.
+
+    An integer counts as 0 where it stands for it: at its zero point, which is 0 in every dialect.
+    """
+    from onnx import numpy_helper
+
+    tensors = {t.name: t for t in model.graph.initializer}
+    unpacked = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type in graphs.UNPACKS}
+    names = {n.input[1] for n in graphs.weighted(model.graph)}
+    while packed := names & set(unpacked):
+        names = names - packed | {unpacked[n] for n in packed}
+    weights = [numpy_helper.to_array(tensors[n]) for n in sorted(names) if n in tensors]
+    count = sum(w.size for w in weights)
+    return sum(int(np.count_nonzero(w)) for w in weights) / count if count else None
+
+
+def digest(rows: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return how many rows there are, and the sha256 of their values."""
+    found = hashlib.sha256()
+    for name, values in sorted(rows.items()):
+        found.update(f"{name}\0{values.dtype}\0{values.shape}\0".encode())
+        plain = values.dtype != object
+        found.update(values.tobytes() if plain else "\0".join(values.ravel()).encode())
+    return {"rows": len(next(iter(rows.values()))), "sha256": found.hexdigest()}
 
 
 def stated(found: Difference, of: str, tolerance: float | None) -> dict[str, Any]:

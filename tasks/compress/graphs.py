@@ -19,6 +19,7 @@ QUANTISED = (
     *("MatMulIntegerToFloat", "DynamicQuantizeMatMul"),
 )
 FLOATING = (*WEIGHTED, "FusedConv", "FusedGemm", "FusedMatMul", "ConvTranspose")
+UNPACKS = ("DequantizeLinear", "Cast", "Reshape")  # between stored weights and their layer
 PREPARE, MODEL = "prepare/", "model/"
 BATCH_ROWS = 1024
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.compress import certificate
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
@@ -65,6 +66,11 @@ class Context:
     def calibration(self) -> dict[str, np.ndarray]:
         """Return the graph's inputs for training rows, by name."""
         return self.draw()
+
+    @property
+    def calibrated(self) -> dict[str, Any] | None:
+        """Return what identifies the calibration rows; None: no technique asked for any."""
+        return certificate.digest(self.calibration) if "calibration" in vars(self) else None
 
     @cached_property
     def data(self) -> FitData:

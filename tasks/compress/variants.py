@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.compress import certificate, export, graphs
+from tasks.compress import certificate, drops, export, graphs
 from tasks.compress.params import FP32
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core import scoring
 from tasks.core.errors import ParityError, TransientError
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
-from tasks.core.prepared import Prepared
+from tasks.core.prepared import Meta, Prepared
 
 if TYPE_CHECKING:
     import onnx
@@ -24,6 +24,7 @@ TREES_NOTE = "tree ensembles (ai.onnx.ml): ONNX Runtime only"
 UNKNOWN = (
     *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights", "facts"),
     *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
+    *("drops", "bounds", "worst_slice", "nonzero_share", "calibration"),
 )
 
 
@@ -93,7 +94,7 @@ def write_compressed(
         if made is None:
             certificate.write(out, {**head, "status": "not_applicable", "reason": reason})
             return
-        head["facts"] = context.facts
+        head |= {"facts": context.facts, "calibration": context.calibrated}
         _write(out, export.finish(made, data.meta), data, metrics, head, before)
     except (TransientError, MemoryError, OSError):
         raise
@@ -191,6 +192,7 @@ def _write(
             **head,
             "parity": certificate.stated(found, "the fp32 graph", None),
             "agreement": certificate.agreement(got, old, meta.task),
+            **_losses(data, old, got, metrics),
         }
         if head["precision"] == "int8":
             head["quantised_share"] = certificate.quantised_share(content)
@@ -203,13 +205,41 @@ def _write(
             **head,
             "status": "ok",
             "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics),
+            "bounds": drops.bounds(data.y(meta.judged), _plain(got, meta), _own(metrics, meta), 0),
             **certificate.sizes(content, made),
+            "nonzero_share": certificate.nonzero_share(made),
             "opset": opset["ai.onnx"],
             "domains": opset,
             "engines_note": TREES_NOTE if trees else head["engines_note"],
         },
     )
     (out / GRAPH).write_bytes(content)
+
+
+def _losses(
+    data: Prepared, before: np.ndarray, after: np.ndarray, metrics: list[Plugin]
+) -> dict[str, Any]:
+    """Return what predictions lose against the parent's, in all and on the worst slice."""
+    meta, y = data.meta, data.y(data.meta.judged)
+    old, new, own = _plain(before, meta), _plain(after, meta), _own(metrics, meta)
+    usual = next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
+    columns = {n: v.ravel() for n, v in data.feed(meta.judged).items() if v[0].size == 1}
+    if meta.classes:
+        columns[meta.target] = np.array(meta.classes)[y]
+    return {
+        "drops": drops.drops(y, old, new, own, seed=0),
+        "worst_slice": drops.worst_slice(y, old, new, usual, drops.slices(columns)),
+    }
+
+
+def _plain(prediction: np.ndarray, meta: Meta) -> np.ndarray:
+    """Return probabilities (n, k), or values (n,), as metrics take them."""
+    return prediction if meta.task == "classification" else np.ravel(prediction)
+
+
+def _own(metrics: list[Plugin], meta: Meta) -> list[Plugin]:
+    """Return the metrics of the task."""
+    return [m for m in metrics if meta.task == m.module.TASK]
 
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ class Candidate:
 
     `metric` is the primary metric measured through the engine; `drop` how much worse it is than its
     reference, in the metric's unit (negative: better); `drop_share` the same as a share of the
-    reference. `p99_ms` is None where there were too few samples for it.
+    reference. The bounds are one-sided, 95 %: how bad metric and drop may be for more such rows.
+    `p99_ms` is None where there were too few samples for it.
     """
 
     variant: str
@@ -22,6 +23,8 @@ class Candidate:
     metric: float
     drop: float
     drop_share: float
+    metric_bound: float
+    drop_share_bound: float
     reference: str
     reference_metric: float
     tied: bool
@@ -78,6 +81,7 @@ def gather(
         reference, value = (model, own) if tied and own is not None else best
         metric = row["metrics"][primary]
         drop = (value - metric) if greater else (metric - value)
+        slack = _slack(variant, primary)
         parent, slow = variants.get(f"{model}/fp32", {}), by_key.get((f"{model}/fp32", key[1]), {})
         found.append(
             Candidate(
@@ -86,6 +90,8 @@ def gather(
                 metric=metric,
                 drop=drop,
                 drop_share=share(drop, value),
+                metric_bound=metric - slack if greater else metric + slack,
+                drop_share_bound=share(drop + _drop_slack(variant, primary), value),
                 reference=reference,
                 reference_metric=value,
                 tied=tied,
@@ -113,6 +119,18 @@ def with_front(found: list[Candidate], greater: bool) -> list[Candidate]:
     ]
     on_front = set(front(points))
     return [replace(c, pareto=i in on_front) for i, c in enumerate(found)]
+
+
+def _slack(variant: dict, primary: str) -> float:
+    """Return how much worse than measured the metric may be, by the certificate."""
+    bound, value = ((variant.get(k) or {}).get(primary) for k in ("bounds", "metrics"))
+    return 0.0 if bound is None or value is None else abs(value - bound)
+
+
+def _drop_slack(variant: dict, primary: str) -> float:
+    """Return how much larger than measured the drop may be; 0 of what was not compressed."""
+    found = (variant.get("drops") or {}).get(primary)
+    return found["bound"] - found["value"] if found else 0.0
 
 
 def share(difference: float, reference: float) -> float:

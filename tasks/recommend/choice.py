@@ -154,7 +154,9 @@ def _facts(c: Candidate) -> dict[str, Any]:
         "batch": c.batch,
         "metric": c.metric,
         "drop": c.drop,
-        "drop_share": c.drop_share if math.isfinite(c.drop_share) else None,
+        "drop_share": _finite(c.drop_share),
+        "drop_share_bound": _finite(c.drop_share_bound),
+        "metric_bound": c.metric_bound,
         "reference": c.reference,
         "size_kib": c.size_kib,
         "p50_ms": c.p50_ms,
@@ -207,7 +209,8 @@ def _pros_and_cons(
 def _con(entry: dict) -> str:
     if entry["margin"] is None:
         return f"{entry['name']}: {entry['note']}"
-    return f"{entry['name']}: {metric(entry['value'])}, the limit is {metric(entry['limit'])}"
+    note = f" ({entry['note']})" if entry["note"] else ""
+    return f"{entry['name']}: {metric(entry['value'])}{note}, the limit is {metric(entry['limit'])}"
 
 
 def _ordered(found: list[Candidate], chosen: Candidate | None) -> list[Candidate]:

@@ -24,12 +24,14 @@ def checks(candidate: Candidate, params: Params, greater: bool) -> list[dict[str
     """
     entries = []
     if params.min_metric is not None:
-        inside = candidate.metric - params.min_metric
+        inside = candidate.metric_bound - params.min_metric
         inside = inside if greater else -inside
-        entries.append(_entry("min_metric", params.min_metric, candidate.metric, inside))
+        entry = _entry("min_metric", params.min_metric, candidate.metric_bound, inside)
+        entries.append(entry | {"note": f"95 % bound; measured {metric(candidate.metric)}"})
     if params.max_drop is not None:
-        inside = params.max_drop - candidate.drop_share
-        entries.append(_entry("max_drop", params.max_drop, candidate.drop_share, inside))
+        inside = params.max_drop - candidate.drop_share_bound
+        entry = _entry("max_drop", params.max_drop, candidate.drop_share_bound, inside)
+        entries.append(entry | {"note": f"95 % bound; measured {percent(candidate.drop_share)}"})
     if params.max_size_kib is not None:
         inside = params.max_size_kib - candidate.size_kib
         entries.append(_entry("max_size_kib", params.max_size_kib, candidate.size_kib, inside))

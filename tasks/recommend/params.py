@@ -21,14 +21,15 @@ class Params(PluginParams):
     min_metric: float | None = Field(
         default=None,
         description="the worst value of the primary metric that is acceptable, in its own unit "
-        "(accuracy: at least; rmse: at most). null: no limit",
+        "(accuracy: at least; rmse: at most), with 95 % confidence. null: no limit",
     )
     max_drop: float | None = Field(
         default=0.01,
         ge=0,
         description="how much worse than the best uncompressed model a variant may be, as a share "
-        "of that model's value (0.01: one percent). A variant of a model that is statistically "
-        "tied with the best is held against its own uncompressed self. null: no limit",
+        "of that model's value (0.01: one percent), with 95 % confidence. A variant of a model "
+        "that is statistically tied with the best is held against its own uncompressed self. "
+        "null: no limit",
     )
     max_size_kib: float | None = Field(
         default=None, gt=0, description="the largest file, in KiB. null: no limit"

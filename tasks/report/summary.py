@@ -120,10 +120,16 @@ def recommendation(report: dict[str, Any]) -> list[str]:
         return ["Nothing meets every constraint.", *choice["why"]]
     headline = (
         f"Recommended: {chosen['variant']} through {chosen['engine']}: "
-        f"{choice['primary']} {metric(chosen['metric'])} (drop {percent(chosen['drop_share'])}), "
+        f"{choice['primary']} {metric(chosen['metric'])} ({_drop(chosen)}), "
         f"{size(chosen['size_kib'] * 1024)}, p50 {ms(chosen['p50_ms'])}, p99 {ms(chosen['p99_ms'])}"
     )
     return [headline, *choice["why"]]
+
+
+def _drop(chosen: dict[str, Any]) -> str:
+    bound = chosen.get("drop_share_bound")
+    surely = "" if bound in (None, chosen["drop_share"]) else f", at most {percent(bound)}"
+    return f"drop {percent(chosen['drop_share'])}{surely}"
 
 
 def changed(report: dict[str, Any]) -> list[tuple[str, list[str]]]:

@@ -30,6 +30,10 @@ def variants(report: dict[str, Any]) -> pl.DataFrame:
         row |= {"recipe": "+".join(variant["recipe"]), "judged": report["judged"]}
         row |= {key: variant.get(key) for key in plain}
         row |= {f"parity_{k}": v for k, v in (variant.get("parity") or {}).items()}
+        for metric, drop in (variant.get("drops") or {}).items():
+            row |= {f"{metric}_drop": drop["value"], f"{metric}_drop_bound": drop["bound"]}
+        row |= {f"worst_slice_{k}": v for k, v in (variant.get("worst_slice") or {}).items()}
+        row |= {key: variant.get(key) for key in ("nonzero_share", "quantised_share", "agreement")}
         rows.append(row | (variant.get("metrics") or {}))
     return _frame(rows, ["model", "label", "status", "reason", "judged"])
 

@@ -5,9 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from tasks.compare import bootstrap
 from tasks.compare.bootstrap import intervals
-from tasks.core import scoring
+from tasks.core import draws, scoring
 
 REGRESSION = scoring.metrics("regression")
 CLASSES = scoring.metrics("classification")
@@ -24,7 +23,7 @@ def test_it_agrees_with_scipy():
     random = np.random.default_rng(1)
     y = random.normal(0, 1, 80)
     prediction = y + random.standard_t(5, 80)
-    found, draws = intervals(REGRESSION, y, {"m": prediction}, 4000, 0.95, 0)
+    found, counts = intervals(REGRESSION, y, {"m": prediction}, 4000, 0.95, 0)
     expected = scipy.stats.bootstrap(
         (y, prediction),
         lambda a, b: np.sqrt(((a - b) ** 2).mean()),
@@ -38,7 +37,7 @@ def test_it_agrees_with_scipy():
     width = expected.high - expected.low
     assert rmse["low"] == pytest.approx(expected.low, abs=0.06 * width)
     assert rmse["high"] == pytest.approx(expected.high, abs=0.06 * width)
-    assert draws == {"mae": 4000, "r2": 4000, "rmse": 4000}
+    assert counts == {"mae": 4000, "r2": 4000, "rmse": 4000}
 
 
 def test_intervals_cover_the_truth():
@@ -65,9 +64,9 @@ def test_roc_auc_to_first_order_is_that_of_redrawn_rows():
     p = probabilities(y, 3, random)
     exact = types.SimpleNamespace(score=CLASSES["roc_auc"].score)  # no rows: computed anew
     metrics = {"fast": CLASSES["roc_auc"], "slow": exact}
-    found, draws = intervals(metrics, y, {"m": p}, 2000, 0.95, 0)  # type: ignore[arg-type]
+    found, counts = intervals(metrics, y, {"m": p}, 2000, 0.95, 0)  # type: ignore[arg-type]
     fast, slow = found["m"]["fast"], found["m"]["slow"]
-    assert draws == {"fast": 2000, "slow": 200}
+    assert counts == {"fast": 2000, "slow": 200}
     assert fast["value"] == slow["value"]
     width = slow["high"] - slow["low"]
     assert fast["low"] == pytest.approx(slow["low"], abs=0.25 * width)
@@ -101,7 +100,7 @@ def test_undefined_is_none():
 
 
 def test_many_rows_take_fewer_draws(monkeypatch):
-    monkeypatch.setattr(bootstrap, "WORK", 90_000)
+    monkeypatch.setattr(draws, "WORK", 90_000)
     y = np.zeros(150)
-    _, draws = intervals({"mae": REGRESSION["mae"]}, y, {"m": y + 1}, 2000, 0.95, 0)
-    assert draws == {"mae": 600}
+    _, counts = intervals({"mae": REGRESSION["mae"]}, y, {"m": y + 1}, 2000, 0.95, 0)
+    assert counts == {"mae": 600}

@@ -207,3 +207,28 @@ def test_the_task_writes_the_same_bytes_for_the_same_input(tmp_path, monkeypatch
     assert first.name == "recommend/choice"
     content = json.loads(first.file("recommendation.json").read_text())
     assert content["chosen"]["variant"] == "mlp/int8_cpu"
+
+
+def test_a_limit_on_accuracy_counts_the_bound_not_the_point():
+    """int8 of the best model loses nothing here, but may lose more than the limit."""
+    variant = "mlp/int8_cpu"
+    value = VARIANTS[variant]["metrics"]["accuracy"]
+    sure = {
+        "drops": {"accuracy": {"value": 0.0, "bound": 0.004}},
+        "bounds": {"accuracy": value - 0.01},
+    }
+    unsure = {
+        "drops": {"accuracy": {"value": 0.0, "bound": 0.03}},
+        "bounds": {"accuracy": value - 0.05},
+    }
+    for certificate, held in ((sure, True), (unsure, False)):
+        variants = VARIANTS | {variant: VARIANTS[variant] | certificate}
+        params = Params(max_drop=0.02, min_metric=value - 0.02, max_latency_p99_ms=None)
+        found = by_variant(recommend(ROWS, BOARD, variants, params), variant)
+        entries = {e["name"]: e for e in found["constraints"]}
+        assert entries["min_metric"]["ok"] == held
+        assert entries["min_metric"]["note"].startswith("95 % bound; measured ")
+        drop = certificate["drops"]["accuracy"]["bound"]
+        assert found["drop_share_bound"] > found["drop_share"]
+        assert entries["max_drop"]["value"] == pytest.approx(found["drop_share_bound"])
+        assert found["drop_share_bound"] - found["drop_share"] == pytest.approx(drop, rel=0.2)

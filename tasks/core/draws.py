@@ -1,0 +1,69 @@
+"""Rows drawn with replacement, the same draws for all that is compared on them."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+CELLS = 2_000_000  # draws x rows at once: 8 MB of weights
+WORK = 50_000_000  # draws x rows in all: above it fewer draws, of more rows each
+LEAST = 500
+LOOPED = 200  # of a metric that has to be computed anew for every draw
+
+
+def affordable(n: int, draws: int) -> int:
+    """Return how many draws of n rows are made where `draws` are wanted."""
+    return min(draws, max(LEAST, WORK // n))
+
+
+def weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Give how often each row is drawn, (draw, n) float32, in chunks."""
+    random = np.random.default_rng(seed)
+    chunk = max(1, CELLS // n)
+    for start in range(0, draws, chunk):
+        size = min(chunk, draws - start)
+        places = random.integers(0, n, (size, n), dtype=np.int32)
+        flat = places + np.arange(size, dtype=np.int64)[:, None] * n
+        yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
+
+
+def looped(
+    metric: ModuleType, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return a metric's value on each draw, computed anew for each, (draw,)."""
+    rows = [np.repeat(np.arange(len(y)), w.astype(int)) for w in weights]
+    return np.array([metric.score(y[r], prediction[r]) for r in rows])
+
+
+def values(
+    metric: ModuleType, y: np.ndarray, predictions: dict[str, np.ndarray], draws: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Return each prediction's metric on each draw, (draw,); all on the same draws."""
+    one = hasattr(metric, "rows")
+    terms = {n: metric.rows(y, p) for n, p in predictions.items()} if one else {}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in predictions}
+    for drawn_rows in weights(len(y), affordable(len(y), draws) if one else LOOPED, seed):
+        for name, prediction in predictions.items():
+            if one:
+                means = (drawn_rows @ terms[name]).astype(np.float64) / len(y)
+                drawn[name].append(metric.combine(means))
+            else:
+                drawn[name].append(looped(metric, y, prediction, drawn_rows))
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
+
+
+def gaps(
+    metric: ModuleType,
+    y: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    best: str,
+    draws: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return for each prediction but `best` its metric minus that of `best` on each draw, (draw,).
+
+    What is not finite is left out.
+    """
+    found = values(metric, y, predictions, draws, seed)
+    apart = {name: v - found[best] for name, v in found.items() if name != best}
+    return {name: gap[np.isfinite(gap)] for name, gap in apart.items()}
