@@ -1,9 +1,10 @@
 """Weights in 4 bits, in blocks that share a scale: a file 7 times smaller, not faster on a CPU.
 
 Two forms: `qdq` is standard ONNX (opset 21), for convolutions too, and any engine that reads it
-unpacks the weights at load; `matmul_nbits` is ONNX Runtime's own operator for matrix products,
-which keeps them packed in memory. The scale of each block is the one of least squared error. Not
-for small layers, whose scales weigh as much as they do, nor where speed is wanted: INT8 is faster.
+unpacks the weights at load; `matmul_nbits` is ONNX Runtime's own operator for matrix products
+(OpenVINO reads it too), which keeps them packed in memory. The scale of each block is the one of
+least squared error. Not for small layers, whose scales weigh as much as they do, nor where speed is
+wanted: INT8 is faster.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -39,7 +40,7 @@ def note(params: Params) -> str:
     """Return what the table says of size and speed."""
     if params.form == "qdq":
         return "4 bits in the file, unpacked to float32 at load: smaller to store, no faster"
-    return "4 bits in file and memory; an operator of ONNX Runtime alone"
+    return "4 bits in file and memory; an operator of ONNX Runtime's, which not every engine has"
 
 
 def applies(parent: Parent) -> str | None:
@@ -91,6 +92,7 @@ def _packed(
     values = numpy_helper.to_array(tensor)
     name, shape = tensor.name, values.shape
     matrix = values.reshape(shape[0], -1) if axis == 1 else values
+    block = _dividing(matrix.shape[axis], block)
     integers, scales = quantised(matrix if axis == 1 else matrix.T, block)
     if axis == 0:
         integers, scales = integers.T, scales.T
@@ -106,6 +108,15 @@ def _packed(
         numpy_helper.from_array(np.ascontiguousarray(v), n) for n, v in parts.items()
     )
     return nodes
+
+
+def _dividing(width: int, block: int) -> int:
+    """Return the largest block up to a size that divides a width evenly, as OpenVINO wants it.
+
+    The whole width where only blocks too short for a scale of their own would do.
+    """
+    fits = max(b for b in range(1, min(block, width) + 1) if width % b == 0)
+    return fits if 4 * fits >= block else width
 
 
 def quantised(matrix: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
