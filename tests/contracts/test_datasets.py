@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,6 +20,10 @@ TABLES = {  # a plugin that reads a file gets one with this target
     "generated": Table(task="regression", target="y"),
     "sklearn_toy": Table(task="classification", target="target"),
 }
+PICTURES = {  # plugins of images: the shape of one
+    "mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3),
+    "folder": (12, 12, 3),
+}  # fmt: skip
 FILE_TABLE = Table(task="regression", target="MedHouseVal")
 TYPES = {
     "float": pl.Float64,
@@ -44,9 +49,19 @@ def houses(tmp_path: Path) -> Path:
 def obtain(name: str, source: Path | None, folder: Path) -> tuple[Any, Path | None, Table]:
     module = plugins.plugin("dataset", name)
     given = source if module.ORIGIN in ("file", "remote") else None
+    table = TABLES.get(name, FILE_TABLE)
+    if name in PICTURES:
+        given = folder.parent / "pictures.npz"
+        table = Table(task="classification", target="label")
+        images = np.arange(40 * np.prod(PICTURES[name])).astype(np.uint8)
+        images = images.reshape(40, *PICTURES[name])
+        labels = np.arange(40) % 10
+        np.savez(
+            given, x_train=images[:30], y_train=labels[:30], x_test=images[30:], y_test=labels[30:]
+        )
     folder.mkdir()
     module.fetch(module.Params(), given, folder)
-    return module, given, TABLES.get(name, FILE_TABLE)
+    return module, given, table
 
 
 def test_there_are_plugins():
