@@ -43,3 +43,12 @@ def affine(
     )
     moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     return moved.permute(0, 2, 3, 1).reshape(n, -1)
+
+
+def mirrored(X: Any, shape: tuple[int, int, int], generator: Any) -> Any:
+    """Return the images, about half of them mirrored left to right; arguments as of `affine`."""
+    import torch
+
+    images = X.reshape(len(X), *shape)
+    chosen = (torch.rand(len(X), generator=generator) < 0.5).to(X.device)
+    return torch.where(chosen[:, None, None, None], images.flip(2), images).reshape(len(X), -1)

@@ -62,6 +62,11 @@ def _layer(graph: Graph, layer: Any, x: str) -> str:
             return graph.add("Gemm", x, *(graph.constant(_array(t)) for t in terms), transB=1)
         case nn.ReLU():
             return graph.add("Relu", x)
+        case nn.ReLU6():
+            return graph.add("Clip", x, graph.constant(0.0), graph.constant(6.0))
+        case nn.MaxPool2d():
+            side, step, edge = (_pair(n) for n in (layer.kernel_size, layer.stride, layer.padding))
+            return graph.add("MaxPool", x, kernel_shape=side, strides=step, pads=edge + edge)
         case nn.Dropout() | nn.Identity():
             return x
         case nn.AdaptiveAvgPool2d():
@@ -73,6 +78,8 @@ def _layer(graph: Graph, layer: Any, x: str) -> str:
         case own.Residual():
             body, shortcut = _layer(graph, layer.body, x), _layer(graph, layer.shortcut, x)
             return graph.add("Relu", graph.add("Add", body, shortcut))
+        case own.Inverted():
+            return graph.add("Add", x, _layer(graph, layer.body, x))
         case own.Standardise():
             centred = graph.add("Sub", x, graph.constant(_array(layer.mean)))
             return graph.add("Mul", centred, graph.constant(_array(layer.inverse)))
@@ -117,6 +124,10 @@ def _image(graph: Graph, shape: tuple[int, int, int], x: str) -> str:
         return graph.add("Reshape", x, graph.constant([-1, 1, height, width], np.int64))
     rows = graph.add("Reshape", x, graph.constant([-1, height, width, channels], np.int64))
     return graph.add("Transpose", rows, perm=[0, 3, 1, 2])
+
+
+def _pair(value: int | tuple[int, int]) -> list[int]:
+    return [value, value] if isinstance(value, int) else list(value)
 
 
 def _array(tensor: Any) -> np.ndarray:

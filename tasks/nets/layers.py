@@ -82,6 +82,17 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
+class Inverted(nn.Module):
+    """x + body(x): a residual without an activation behind it, as MobileNetV2 has them."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
 class Scale(nn.Module):
     """x scale + offset: brings an output back to the target's own unit."""
 

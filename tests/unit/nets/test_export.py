@@ -1,5 +1,7 @@
 """The graph writer: equal to torch, in standard operators, for every layer it knows."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,45 @@ def test_openvino_takes_the_graphs():
         )
         found = compiled({"X": X})[compiled.output(0)]
         np.testing.assert_allclose(found, outputs(model, X), atol=1e-5)
+
+
+FAMOUS = {  # at the paper's width and ten classes: millions of weights
+    "resnet18": (architectures.resnet18, 64, 11.2),
+    "vgg16": (architectures.vgg, 64, 15.0),
+    "vgg19": (partial(architectures.vgg, depth=19), 64, 20.3),
+    "mobilenet_v2": (architectures.mobilenet_v2, 32, 2.24),
+}
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (28, 28, 1), (64, 72, 3)])
+@pytest.mark.parametrize("name", FAMOUS)
+def test_famous_graphs_equal_torch_and_openvino_takes_them(name, shape):
+    import openvino
+    import torch
+
+    X = np.random.default_rng(0).random((4, int(np.prod(shape))), dtype=np.float32)
+    with determinism.reproducible(0, 1):
+        network = FAMOUS[name][0](X, shape, 5, 8, 0.1)
+        network.train()
+        with torch.no_grad():  # running means that are not 0
+            network(torch.from_numpy(X))
+    expected = fitting.outputs_of(network, X)
+    expected = np.exp(expected - expected.max(1, keepdims=True))
+    expected /= expected.sum(1, keepdims=True)
+    model = export.to_onnx(network, X.shape[1], "classification")
+    np.testing.assert_allclose(outputs(model, X), expected, atol=1e-5)
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+    np.testing.assert_allclose(compiled({"X": X})[compiled.output(0)], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMOUS)
+def test_famous_networks_have_the_weights_of_their_papers(name):
+    build, width, millions = FAMOUS[name]
+    network = build(np.zeros((2, 3072), np.float32), (32, 32, 3), 10, width, 0.0)
+    count = sum(p.numel() for p in network.parameters()) / 1e6
+    assert count == pytest.approx(millions, rel=0.01)
 
 
 def test_an_unknown_layer_is_named():
