@@ -166,18 +166,12 @@ def _facts(c: Candidate) -> dict[str, Any]:
         "tied_with_best": c.tied,
         "pareto": c.pareto,
         "fits": c.fits,
-        "constraints": [
-            e | {"value": _finite(e["value"])} for e in map(_finite_margin, c.constraints)
-        ],
+        "constraints": [{key: _finite(value) for key, value in e.items()} for e in c.constraints],
     }
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _finite_margin(entry: dict) -> dict:
-    return entry | {"margin": _finite(entry["margin"])}
 
 
 def _pros_and_cons(
@@ -209,8 +203,8 @@ def _pros_and_cons(
 def _con(entry: dict) -> str:
     if entry["margin"] is None:
         return f"{entry['name']}: {entry['note']}"
-    note = f" ({entry['note']})" if entry["note"] else ""
-    return f"{entry['name']}: {metric(entry['value'])}{note}, the limit is {metric(entry['limit'])}"
+    sure = f" (95 % bound; {metric(entry['measured'])} measured)" if "measured" in entry else ""
+    return f"{entry['name']}: {metric(entry['value'])}{sure}, the limit is {metric(entry['limit'])}"
 
 
 def _ordered(found: list[Candidate], chosen: Candidate | None) -> list[Candidate]:
