@@ -4,12 +4,26 @@ import numpy as np
 import pytest
 
 from tasks.benchmark.subject import Rows, Subject
-from tasks.core import devices, plugins
+from tasks.core import devices, plugins, scoring
 from tests.compressed import Study, certificate, technique
 from tests.prepared import prepared_digits, prepared_table
 
 pytestmark = pytest.mark.contracts
 NAMES = plugins.names("engine")
+CPU = [n for n in NAMES if plugins.plugin("engine", n).DEVICE == "any"]
+SMALLEST_MODEL = {  # that a technique is for, where it is not a network
+    "truncate": "light_gbm",
+    "prune_trees": "light_gbm",
+    "quantise_thresholds": "light_gbm",
+    "simplify": "baseline",
+}
+TECHNIQUES = {  # what fits the small models of these tests
+    "low_rank": {"energy": 0.7, "epochs": 1},
+    "ptq_int4": {"least": 64},
+    "prune_structured": {"epochs": 1},
+    "prune_unstructured": {"epochs": 1},
+    "qat": {"epochs": 1},
+}
 CASES = [("digits", "convnet"), ("digits", "linear"), ("table", "linear"), ("table", "light_gbm")]
 
 
@@ -19,6 +33,10 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
     return {
         "digits": Study(prepared_digits(folder / "d" / "prepared"), folder / "d"),
         "table": Study(prepared_table(folder / "t" / "prepared", "regression"), folder / "t"),
+        "numbers": Study(
+            prepared_table(folder / "n" / "prepared", "regression", with_categories=False),
+            folder / "n",
+        ),
     }
 
 
@@ -34,6 +52,7 @@ def subject(study: Study, model: str, recipe: str = "fp32") -> Subject:
 
 def test_there_are_engines():
     assert len(NAMES) >= 5
+    assert len(CPU) >= 3
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,6 +91,32 @@ def test_it_predicts_what_the_model_predicts_or_says_why_not(name, kind, model, 
         np.testing.assert_allclose(got, expected[take], rtol=1e-4, atol=1e-5)
     nodes = session.nodes()
     assert nodes is None or all(count > 0 for count in nodes.values())
+
+
+@pytest.mark.parametrize("kind", plugins.names("technique"))
+@pytest.mark.parametrize("name", CPU)
+def test_what_a_technique_made_predicts_as_certified_or_it_says_why_not(name, kind, studies):
+    module, study = plugins.plugin("engine", name), studies["numbers"]
+    model = SMALLEST_MODEL.get(kind, "mlp")
+    folder = study.compressed(model, kind, technique(kind, **TECHNIQUES.get(kind, {})))
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    plugin = study.model(model).module
+    given = Subject(
+        *(stated, folder / "model.onnx", plugin, study.fitted(model), study.data.meta),
+    )
+    reason = module.supports(given)
+    if name == "onnx_runtime" or (name == "open_vino" and not given.is_trees):
+        assert reason is None
+    if reason is not None:
+        assert len(reason) > 8
+        return
+    data = study.data
+    rows = Rows(data.feed(data.meta.judged), data.X(data.meta.judged))
+    session = module.load(given, module.Params(), "cpu", 1)
+    got = np.ravel(session.run(session.feed(rows)))
+    found = scoring.scores("regression", data.y(data.meta.judged), got, study.metrics)
+    assert found == pytest.approx(stated["metrics"], rel=0.02)
 
 
 @pytest.mark.parametrize("name", NAMES)
