@@ -71,6 +71,17 @@ def why(
 
 
 @app.command()
+def explain(
+    name: Name,
+    variant: Annotated[str, typer.Argument(help="A model and a recipe: convnet/int8_cpu.")],
+) -> None:
+    """Name the layers of a variant that cause what it loses, by the error that each adds alone."""
+    from flows.explaining import explain
+
+    explain(name, variant)
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml: every problem at once, with its path and the nearest known name."""
     from flows.checking import check_all

@@ -18,6 +18,15 @@ QUICK: dict[str, dict[str, Any]] = {
     "convnet": {"epochs": 2, "width": 16},
 }
 TOLERANCE = 1e-4
+TECHNIQUES: dict[str, dict[str, Any]] = {  # what fits small models
+    "low_rank": {"energy": 0.7, "epochs": 1},
+    "prune_structured": {"epochs": 1},
+    "prune_unstructured": {"epochs": 1},
+    "ptq_int4": {"least": 64},
+    "qat": {"epochs": 1},
+    "repair": {"max_drop": 0.5},
+}
+FOLLOWS = {"repair": ("ptq_int8",)}  # what a technique needs before it
 
 
 @dataclass
@@ -84,6 +93,12 @@ class Study:
 def technique(name: str, **params: Any) -> Plugin:
     """Return a technique with its parameters."""
     return Plugin(kind="technique", name=name, params=params)
+
+
+def recipe_of(name: str) -> list[Plugin]:
+    """Return the shortest recipe with a technique in it, its parameters fit for small models."""
+    before = [technique(n, **TECHNIQUES.get(n, {})) for n in FOLLOWS.get(name, ())]
+    return [*before, technique(name, **TECHNIQUES.get(name, {}))]
 
 
 def certificate(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ In a whole graph every node and inner tensor is named `prepare/â€¦` or `model/â€
 of.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,11 +39,16 @@ def weighted(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     ]
 
 
-def weights(graph: "onnx.GraphProto") -> "dict[str, onnx.TensorProto]":
-    """Return the float32 weights of the model's Conv, Gemm and MatMul nodes, by name."""
+def weights(
+    graph: "onnx.GraphProto", only: Collection[str] | None = None
+) -> "dict[str, onnx.TensorProto]":
+    """Return the float32 weights of the model's Conv, Gemm and MatMul nodes, by name.
+
+    `only`: of these nodes; None: of all.
+    """
     from onnx import TensorProto
 
-    read = {n.input[1] for n in weighted(graph)}
+    read = {n.input[1] for n in weighted(graph) if only is None or n.name in only}
     return {
         i.name: i for i in graph.initializer if i.name in read and i.data_type == TensorProto.FLOAT
     }

@@ -2,7 +2,8 @@
 
 A technique is of one of two kinds. One that works on the graph has `apply(parent, params, context)`
 and returns an onnx.ModelProto; one that works on the fitted model has `shrink(parent, params,
-context)` and returns a model of the same plugin. Both have `applies(parent)`: None, or why not.
+context)` and returns a model of the same plugin. Both have `applies(parent)`: None, or why not. One
+that changes layer by layer takes `only` in `apply`: the names of the layers to change.
 """
 
 from collections.abc import Callable
@@ -31,13 +32,15 @@ class Parent:
 
     graph: whole (columns -> prediction); model: its plugin; load: gives the fitted model that the
     graph is the export of, None once a technique has changed the graph itself; earlier: the
-    techniques of the recipe already applied, in order.
+    techniques of the recipe already applied, in order; last: what the last of them was applied to,
+    and that technique.
     """
 
     graph: "onnx.ModelProto"
     model: Plugin
     load: Callable[[], Any] | None
     earlier: tuple[str, ...] = ()
+    last: "tuple[Parent, Plugin] | None" = None
 
     @cached_property
     def fitted(self) -> Any:
@@ -52,7 +55,8 @@ class Context:
 
     draw: gives the `calibration`; rows: gives the `data`; fit: seed of every random choice,
     threads, device and checkpoint; judge: gives the metrics of a fitted model on the judged rows,
-    to be stated, not to be chosen by; facts: what a technique states of its work, by its name.
+    to be stated, not to be chosen by; hold: gives the graph's inputs and the target of `held` rows;
+    metric: decides on them; facts: what a technique states of its work, by its name.
     """
 
     meta: Meta
@@ -60,6 +64,8 @@ class Context:
     rows: Callable[[], FitData]
     fit: FitContext
     judge: Callable[[Any], dict[str, float | None]]
+    hold: Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]
+    metric: Plugin
     facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -71,6 +77,11 @@ class Context:
     def calibrated(self) -> dict[str, Any] | None:
         """Return what identifies the calibration rows; None: no technique asked for any."""
         return certificate.digest(self.calibration) if "calibration" in vars(self) else None
+
+    @cached_property
+    def held(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return inputs and target of the training rows that the fit kept back: to choose by."""
+        return self.hold()
 
     @cached_property
     def data(self) -> FitData:

@@ -1,16 +1,15 @@
 """Makes one variant of one model: a folder with `model.onnx` and `variant.json`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.compress import certificate, drops, export, graphs
+from tasks.compress import certificate, drops, export, graphs, layers
 from tasks.compress.params import FP32
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core import scoring
-from tasks.core.errors import ParityError, TransientError
+from tasks.core.errors import ParamsError, ParityError, TransientError
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta, Prepared
@@ -78,21 +77,14 @@ def write_compressed(
 
     data = Prepared(prepared)
     before = onnx.load(parent / GRAPH)
-    context = Context(
-        meta=data.meta,
-        draw=lambda: calibration(data, calibration_rows, seed),
-        rows=lambda: training_data(data),
-        fit=FitContext(seed=seed),
-        judge=lambda fitted: _judged(fitted, model, data, metrics),
-    )
+    context = _context(data, model, metrics, calibration_rows, seed)
     start = Parent(before, model, lambda: model.module.load(fitted))
     head = _head(model.name, recipe_label, recipe)
     try:
-        made, reason = _applied(
-            recipe, start, context, lambda smaller: _exported(smaller, model, data, tolerance)[0]
-        )
-        if made is None:
-            certificate.write(out, {**head, "status": "not_applicable", "reason": reason})
+        try:
+            made = _applied(recipe, start, context, data, tolerance).graph
+        except NotApplicable as why:
+            certificate.write(out, {**head, "status": "not_applicable", "reason": str(why)})
             return
         head |= {"facts": context.facts, "calibration": context.calibrated}
         _write(out, export.finish(made, data.meta), data, metrics, head, before)
@@ -111,12 +103,64 @@ def write_failed(
     certificate.write(out, content)
 
 
+def blame(
+    parent: Path,
+    fitted: Path,
+    model: Plugin,
+    recipe: list[Plugin],
+    prepared: Path,
+    metrics: list[Plugin],
+    tolerance: float,
+    calibration_rows: int,
+    seed: int,
+) -> list[layers.Blame]:
+    """Return the layers that a recipe's last technique changes, by the error that each adds alone.
+
+    Raises:
+        ParamsError: none of its techniques works layer by layer.
+    """
+    import onnx
+
+    places = [at for at, step in enumerate(recipe) if layers.by_layer(step)]
+    if not places:
+        raise ParamsError(
+            f"{model.name}/{'+'.join(step.name for step in recipe) or FP32}: no technique of it "
+            "works layer by layer; ptq_int8 and ptq_int4 do"
+        )
+    data = Prepared(prepared)
+    context = _context(data, model, metrics, calibration_rows, seed)
+    start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
+    before = _applied(recipe[: places[-1]], start, context, data, tolerance)
+    return layers.blamed(before, recipe[places[-1]], context)
+
+
+def _context(
+    data: Prepared, model: Plugin, metrics: list[Plugin], calibration_rows: int, seed: int
+) -> Context:
+    return Context(
+        meta=data.meta,
+        draw=lambda: calibration(data, calibration_rows, seed),
+        rows=lambda: training_data(data),
+        fit=FitContext(seed=seed),
+        judge=lambda fitted: _judged(fitted, model, data, metrics),
+        hold=lambda: held(data),
+        metric=_usual(metrics, data.meta),
+    )
+
+
 def calibration(data: Prepared, rows: int, seed: int) -> dict[str, np.ndarray]:
     """Return the graph's inputs for training rows, those kept for early stopping first."""
     stop = data.stop
     generator = np.random.default_rng(seed)
     order = np.concatenate([generator.permutation(np.flatnonzero(kept)) for kept in (stop, ~stop)])
     return data.feed("train", np.sort(order[:rows]))
+
+
+def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return inputs and target of the training rows kept for early stopping; of all, if none is."""
+    rows = np.flatnonzero(data.stop)
+    rows = rows if len(rows) else np.arange(data.meta.parts["train"])
+    return data.feed("train", rows), data.y("train")[rows]
 
 
 def _exported(
@@ -139,12 +183,13 @@ def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -
 
 
 def _applied(
-    recipe: list[Plugin],
-    parent: Parent,
-    context: Context,
-    exported: "Callable[[Any], onnx.ModelProto]",
-) -> "tuple[onnx.ModelProto | None, str | None]":
-    """Return the graph after the last technique, or None and why one does not fit."""
+    recipe: list[Plugin], parent: Parent, context: Context, data: Prepared, tolerance: float
+) -> Parent:
+    """Return what the last technique leaves.
+
+    Raises:
+        NotApplicable: a technique does not fit what the one before it left.
+    """
     for step in recipe:
         earlier = (*parent.earlier, step.name)
         try:
@@ -152,13 +197,14 @@ def _applied(
                 raise NotApplicable(reason)
             if hasattr(step.module, "shrink"):
                 model = step.module.shrink(parent, step.typed, context)
-                parent = Parent(exported(model), parent.model, lambda made=model: made, earlier)
+                graph = _exported(model, parent.model, data, tolerance)[0]
+                load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
             else:
-                graph = step.module.apply(parent, step.typed, context)
-                parent = Parent(graph, parent.model, None, earlier)
+                graph, load = step.module.apply(parent, step.typed, context), None
+            parent = Parent(graph, parent.model, load, earlier, (parent, step))
         except NotApplicable as why:
-            return None, str(why) if len(recipe) == 1 else f"{step.name}: {why}"
-    return parent.graph, None
+            raise NotApplicable(str(why) if len(recipe) == 1 else f"{step.name}: {why}") from None
+    return parent
 
 
 def _unfit(step: Plugin, parent: Parent) -> str | None:
@@ -222,19 +268,24 @@ def _losses(
     """Return what predictions lose against the parent's, in all and on the worst slice."""
     meta, y = data.meta, data.y(data.meta.judged)
     old, new, own = _plain(before, meta), _plain(after, meta), _own(metrics, meta)
-    usual = next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
     columns = {n: v.ravel() for n, v in data.feed(meta.judged).items() if v[0].size == 1}
     if meta.classes:
         columns[meta.target] = np.array(meta.classes)[y]
     return {
         "drops": drops.drops(y, old, new, own, seed=0),
-        "worst_slice": drops.worst_slice(y, old, new, usual, drops.slices(columns)),
+        "worst_slice": drops.worst_slice(y, old, new, _usual(metrics, meta), drops.slices(columns)),
     }
 
 
 def _plain(prediction: np.ndarray, meta: Meta) -> np.ndarray:
     """Return probabilities (n, k), or values (n,), as metrics take them."""
     return prediction if meta.task == "classification" else np.ravel(prediction)
+
+
+def _usual(metrics: list[Plugin], meta: Meta) -> Plugin:
+    """Return the metric that usually decides for the task."""
+    own = _own(metrics, meta)
+    return next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
 
 
 def _own(metrics: list[Plugin], meta: Meta) -> list[Plugin]:

@@ -5,7 +5,7 @@ import pytest
 
 from tasks.benchmark.subject import Rows, Subject
 from tasks.core import devices, plugins, scoring
-from tests.compressed import Study, certificate, technique
+from tests.compressed import Study, certificate, recipe_of, technique
 from tests.prepared import prepared_digits, prepared_table
 
 pytestmark = pytest.mark.contracts
@@ -16,13 +16,6 @@ SMALLEST_MODEL = {  # that a technique is for, where it is not a network
     "prune_trees": "light_gbm",
     "quantise_thresholds": "light_gbm",
     "simplify": "baseline",
-}
-TECHNIQUES = {  # what fits the small models of these tests
-    "low_rank": {"energy": 0.7, "epochs": 1},
-    "ptq_int4": {"least": 64},
-    "prune_structured": {"epochs": 1},
-    "prune_unstructured": {"epochs": 1},
-    "qat": {"epochs": 1},
 }
 CASES = [("digits", "convnet"), ("digits", "linear"), ("table", "linear"), ("table", "light_gbm")]
 
@@ -98,7 +91,7 @@ def test_it_predicts_what_the_model_predicts_or_says_why_not(name, kind, model, 
 def test_what_a_technique_made_predicts_as_certified_or_it_says_why_not(name, kind, studies):
     module, study = plugins.plugin("engine", name), studies["numbers"]
     model = SMALLEST_MODEL.get(kind, "mlp")
-    folder = study.compressed(model, kind, technique(kind, **TECHNIQUES.get(kind, {})))
+    folder = study.compressed(model, kind, *recipe_of(kind))
     stated = certificate(folder)
     assert stated["status"] == "ok", stated["reason"]
     plugin = study.model(model).module

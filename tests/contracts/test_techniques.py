@@ -8,19 +8,12 @@ import pytest
 from tasks.compress import graphs
 from tasks.compress.protocol import Parent
 from tasks.core import plugins
-from tests.compressed import Study, certificate, technique
+from tests.compressed import FOLLOWS, Study, certificate, recipe_of
 from tests.prepared import prepared_table
 
 pytestmark = pytest.mark.contracts
 NAMES = plugins.names("technique")
 MODELS = ("baseline", "linear", "mlp", "light_gbm")
-QUICK = {  # what fits the small models of these tests
-    "low_rank": {"energy": 0.7, "epochs": 1},
-    "ptq_int4": {"least": 64},
-    "prune_structured": {"epochs": 1},
-    "prune_unstructured": {"epochs": 1},
-    "qat": {"epochs": 1},
-}
 SMALLER = {  # what gets smaller, where it is not the weights
     "prune_unstructured": "zstd_bytes",
     "quantise_thresholds": "zstd_bytes",
@@ -36,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def compressed(study: Study, model: str, name: str, label: str = "once") -> Path:
     """Return the folder of what a technique makes of a model."""
-    return study.compressed(model, f"{name}_{label}", technique(name, **QUICK.get(name, {})))
+    return study.compressed(model, f"{name}_{label}", *recipe_of(name))
 
 
 def test_there_are_techniques():
@@ -62,14 +55,14 @@ def test_it_compresses_or_says_why_not(name, model, study):
     plugin = study.model(model)
     fitted = plugin.module.load(study.fitted(model))
     parent = Parent(onnx.load(before / "model.onnx"), plugin, lambda: fitted)
-    reason = plugins.plugin("technique", name).applies(parent)
+    reason = None if name in FOLLOWS else plugins.plugin("technique", name).applies(parent)
     assert (before / "model.onnx").read_bytes() == content
     if reason or stated["status"] == "not_applicable":  # or it found out by trying
         assert stated["status"] == "not_applicable"
         assert stated["reason"] == (reason or stated["reason"])
         return
     assert stated["status"] == "ok", stated["reason"]
-    assert stated["recipe"] == [name]
+    assert stated["recipe"] == [*FOLLOWS.get(name, ()), name]
     size = SMALLER.get(name, "weight_bytes")
     assert size is None or stated[size] < certificate(before)[size]
     first, made = (graphs.session((f / "model.onnx").read_bytes()) for f in (before, folder))

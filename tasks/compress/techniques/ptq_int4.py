@@ -7,6 +7,7 @@ least squared error. Not for small layers, whose scales weigh as much as they do
 wanted: INT8 is faster.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -52,29 +53,39 @@ def applies(parent: Parent) -> str | None:
     return None
 
 
-def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the graph with 4-bit weights.
+def apply(
+    parent: Parent, params: Params, context: Context, only: Collection[str] | None = None
+) -> "onnx.ModelProto":
+    """Return the graph with 4-bit weights; `only`: the names of the layers that get them.
 
     Raises:
         NotApplicable: no layer is large enough.
     """
     made = export.at_opset(parent.graph, OPSET)
     change = _qdq if params.form == "qdq" else _nbits
-    if not change(made, params):
+    if not change(made, params, only):
         raise NotApplicable(f"no layer of {params.least} weights that this form takes")
     return made
 
 
-def _qdq(model: "onnx.ModelProto", params: Params) -> int:
+def _qdq(model: "onnx.ModelProto", params: Params, only: Collection[str] | None) -> int:
     """Put 4-bit weights and what unpacks them in the place of large ones; return how many."""
     graph = model.graph
     nodes = []
-    large = {n: w for n, w in graphs.weights(graph).items() if np.prod(w.dims) >= params.least}
+    large = _large(graph, params.least, only)
     for name, tensor in large.items():
         rows_last = any(_by_rows(n) for n in graph.node if name in n.input)
         nodes += _packed(graph, tensor, 1 if rows_last else 0, params.block)
     graphs.set_nodes(graph, [*nodes, *graph.node])
     return len(large)
+
+
+def _large(
+    graph: "onnx.GraphProto", least: int, only: Collection[str] | None
+) -> "dict[str, onnx.TensorProto]":
+    """Return the weights to pack, by name."""
+    found = graphs.weights(graph, only)
+    return {name: weight for name, weight in found.items() if np.prod(weight.dims) >= least}
 
 
 def _by_rows(node: "onnx.NodeProto") -> bool:
@@ -145,13 +156,13 @@ def _rounded(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values / scale), -LARGEST, LARGEST)
 
 
-def _nbits(model: "onnx.ModelProto", params: Params) -> int:
+def _nbits(model: "onnx.ModelProto", params: Params, only: Collection[str] | None) -> int:
     """Put MatMulNBits in the place of large matrix products; return how many."""
     from onnx import helper, numpy_helper
 
     graph = model.graph
     graphs.gemm_as_matmul(graph)
-    large = {n: w for n, w in graphs.weights(graph).items() if np.prod(w.dims) >= params.least}
+    large = _large(graph, params.least, only)
     nodes, done = [], 0
     for node in graph.node:
         if node.op_type != "MatMul" or node.input[1] not in large:

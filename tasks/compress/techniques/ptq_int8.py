@@ -13,7 +13,7 @@ rare large value matters (its range is shared by all): `mode: dynamic` finds ran
 call, for matrix products alone (a convolution would be 6 times slower).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -81,9 +81,13 @@ def applies(parent: Parent) -> str | None:
     return None
 
 
-def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
+def apply(
+    parent: Parent, params: Params, context: Context, only: Collection[str] | None = None
+) -> "onnx.ModelProto":
     """Return the graph on integers: Q/DQ around the weighted operators and between them, or, where
     ranges are dynamic, integer matrix products.
+
+    `only`: the names of the layers to quantise; None: all.
 
     Raises:
         NotApplicable: dynamic, and there is no matrix product.
@@ -92,7 +96,7 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
 
     quantise = _dynamic if params.mode == "dynamic" else _static
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        return quantise(parent.graph, params, context, Path(folder))
+        return quantise(parent.graph, params, context, Path(folder), only)
 
 
 @contextmanager
@@ -110,7 +114,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _static(
-    graph: "onnx.ModelProto", params: Params, context: Context, folder: Path
+    graph: "onnx.ModelProto",
+    params: Params,
+    context: Context,
+    folder: Path,
+    only: Collection[str] | None,
 ) -> "onnx.ModelProto":
     import onnx
     from onnxruntime import quantization as q
@@ -130,7 +138,7 @@ def _static(
         per_channel=True,
         reduce_range=params.narrow,
         calibrate_method=_method(params.ranges),
-        nodes_to_quantize=_chosen(onnx.load(ready).graph),
+        nodes_to_quantize=_chosen(onnx.load(ready).graph, only),
         op_types_to_quantize=[*graphs.WEIGHTED, *BETWEEN, *MOVES],
         extra_options={
             "ActivationSymmetric": trt,
@@ -143,7 +151,11 @@ def _static(
 
 
 def _dynamic(
-    graph: "onnx.ModelProto", params: Params, context: Context, folder: Path
+    graph: "onnx.ModelProto",
+    params: Params,
+    context: Context,
+    folder: Path,
+    only: Collection[str] | None,
 ) -> "onnx.ModelProto":
     import onnx
     from onnxruntime import quantization as q
@@ -151,7 +163,11 @@ def _dynamic(
     ready = onnx.ModelProto()
     ready.CopyFrom(graph)
     graphs.gemm_as_matmul(ready.graph)
-    products = [n.name for n in graphs.weighted(ready.graph) if n.op_type == "MatMul"]
+    products = [
+        n.name
+        for n in graphs.weighted(ready.graph)
+        if n.op_type == "MatMul" and (only is None or n.name in only)
+    ]
     if not products:
         raise NotApplicable("no matrix product, and a convolution would be slower")
     given, made = folder / "given.onnx", folder / "int8.onnx"
@@ -217,18 +233,20 @@ def _method(name: str) -> Any:
     }[name]
 
 
-def _chosen(graph: "onnx.GraphProto") -> list[str]:
+def _chosen(graph: "onnx.GraphProto", only: Collection[str] | None = None) -> list[str]:
     """Return the nodes to quantise: weighted ones, and movers and joins between them.
 
-    An Add counts only where two activations meet (a residual); one with a constant shifts the
-    output.
+    What a layer reads that stays in float stays so too. An Add counts only where two activations
+    meet (a residual); one with a constant shifts the output.
     """
     constants = {i.name for i in graph.initializer}
-    weighted = {n.name for n in graphs.weighted(graph)}
+    layers = {n.name for n in graphs.weighted(graph)}
+    weighted = layers if only is None else layers & set(only)
     behind: set[str] = set()  # tensors that come out of a weighted node
     ahead: dict[str, bool] = {}
     for node in reversed(graph.node):  # does a weighted node follow?
-        follows = node.name in weighted or any(ahead.get(o) for o in node.output)
+        passes = node.name not in layers and any(ahead.get(o) for o in node.output)
+        follows = node.name in weighted or passes
         for name in node.input:
             ahead[name] = ahead.get(name, False) or follows
     chosen = []
@@ -236,7 +254,7 @@ def _chosen(graph: "onnx.GraphProto") -> list[str]:
         if node.name in weighted:
             behind.update(node.output)
             chosen.append(node.name)
-        elif behind.intersection(node.input):
+        elif node.name not in layers and behind.intersection(node.input):
             behind.update(node.output)
             if not any(ahead.get(o) for o in node.output):
                 continue
