@@ -55,6 +55,21 @@ def new(
 
 
 @app.command()
+def compress(
+    model: Annotated[Path, typer.Argument(help="ONNX, or XGBoost's or LightGBM's own file.")],
+    data: Annotated[Path, typer.Option(help="Rows to judge by: CSV, CSV.gz, Parquet or Arrow.")],
+    target: Annotated[str | None, typer.Option(help="The column that it predicts.")] = None,
+    task: Annotated[str | None, typer.Option(help="regression or classification.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the workload that is made.")] = None,
+) -> None:
+    """Compress a model that was fitted elsewhere: sweep, benchmark, recommendation, report."""
+    from flows.newly import compress
+    from flows.running import run_workload
+
+    sys.exit(run_workload(compress(model, data, target, task, name), [], "report", False, False))
+
+
+@app.command()
 def why(
     name: Name,
     task: Annotated[str | None, typer.Argument(help="Only this task: fit, or light_gbm.")] = None,

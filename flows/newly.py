@@ -1,5 +1,7 @@
 """`temper new` and `temper fetch`: a workload's section, and its raw data under DVC."""
 
+import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -11,8 +13,39 @@ from tasks.core.home import project
 from tasks.core.plugins import plugin, unknown
 
 
-def make(name: str, data: Path | None, target: str | None, task: str | None, example: bool) -> None:
+def compress(
+    model: Path, data: Path, target: str | None, task: str | None, name: str | None
+) -> str:
+    """Make a workload of a model that was fitted elsewhere and a table; return its name.
+
+    Raises:
+        ParamsError: there is no such file, or the name is taken or not usable.
+        DataError: the table cannot be used as it is.
+    """
+    path = model.expanduser().resolve()
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ParamsError(f"{model}: cannot be read ({error.strerror})") from None
+    plain = re.sub(r"[^a-z0-9_]+", "_", model.stem.lower()).strip("_")
+    name = name or (plain if plain[:1].isalpha() else f"model_{plain}")
+    if path.is_relative_to(project()):
+        path = path.relative_to(project())
+    make(name, data, target, task, False, {"path": str(path), "sha256": sha256})
+    return name
+
+
+def make(
+    name: str,
+    data: Path | None,
+    target: str | None,
+    task: str | None,
+    example: bool,
+    given: dict[str, str] | None = None,
+) -> None:
     """Write a workload's section into params.yaml and put its data under data/raw and DVC.
+
+    `given`: path and sha256 of a model that was fitted elsewhere; none is fitted then.
 
     Raises:
         ParamsError: the name is taken or not usable, or neither data nor an example was asked for.
@@ -45,7 +78,7 @@ def make(name: str, data: Path | None, target: str | None, task: str | None, exa
                 raise DataError(f"{source}: expected a file with a table, found none there")
             shutil.copyfile(source, staged / source.name)
         (copied,) = staged.iterdir()
-        proposal = propose(copied, target, name, task)
+        proposal = propose(copied, target, name, task)._replace(given=given)
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)

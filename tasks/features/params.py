@@ -28,7 +28,8 @@ class Params(PluginParams):
         default=0.1, gt=0, le=0.5, description="share of the training rows kept for early stopping"
     )
     recipes: dict[str, dict[str, Any] | None] = Field(
-        default={}, description="params of recipes by name; null: the recipe is not used"
+        default={},
+        description="params of recipes by name; null: the recipe is not used. All are but `raw`",
     )
     time_features: bool = Field(
         default=True, description="also day, week and year of the column of role time are features"
@@ -44,7 +45,7 @@ class Params(PluginParams):
         recipes = [
             Plugin(kind="recipe", name=name, params=self.recipes.get(name) or {})
             for name in names("recipe")
-            if self.recipes.get(name, {}) is not None
+            if self.recipes.get(name, {} if _by_default(name) else None) is not None
         ]
         for name in self.recipes:
             if name not in names("recipe"):
@@ -87,6 +88,10 @@ class Params(PluginParams):
         for split in found:
             problems += [p for p in _problems(split, f"{where}.params") if p not in problems]
         return [*found, given], problems
+
+
+def _by_default(recipe: str) -> bool:
+    return getattr(plugin("recipe", recipe), "DEFAULT", True)
 
 
 def _problems(chosen: Plugin, where: str) -> list[str]:

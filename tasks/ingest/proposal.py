@@ -9,7 +9,8 @@ class Proposal(NamedTuple):
     """A workload's section before it is text.
 
     `why`: reasons by what they are about: `task`, `target`, `split`, `models`; `why_columns`: by
-    column; `doubts`: features that may be leaks, by column; `notes`: what the reader took for what.
+    column; `doubts`: features that may be leaks, by column; `notes`: what the reader took for what;
+    `given`: a model fitted elsewhere, in the place of those proposed.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Proposal(NamedTuple):
     why_columns: dict[str, str]
     notes: list[str]
     doubts: dict[str, str]
+    given: dict[str, str] | None = None  # params of a model that was fitted elsewhere
 
     @property
     def columns(self) -> Columns:
@@ -45,5 +47,8 @@ class Proposal(NamedTuple):
         )
         lines += [f"{column}: look at it: {doubt}" for column, doubt in self.doubts.items()]
         lines.append(f"split {self.split}: {self.why['split']}")
-        lines.append(f"models {', '.join(self.models)}: {self.why['models']}")
+        if self.given:
+            lines.append(f"model {self.given['path']}: fitted elsewhere")
+        else:
+            lines.append(f"models {', '.join(self.models)}: {self.why['models']}")
         return lines + [f"reading: {note}" for note in self.notes]

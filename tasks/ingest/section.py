@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tasks.core.errors import ParamsError
+from tasks.core.plugins import names
 from tasks.core.schema import Column
 from tasks.ingest.proposal import Proposal
 
@@ -36,13 +37,39 @@ def section(proposal: Proposal) -> str:
         "    ingest:",
         "      dataset: table",
         f"      path: null   # null: the file in data/raw/{proposal.name}",
+        *(_given(proposal) if proposal.given else _fitted(proposal)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _fitted(proposal: Proposal) -> list[str]:
+    why = proposal.why
+    return [
         "    features:",
         f"      split: {{name: {proposal.split}}}   # {_comment(why['split'])}",
         "    train:",
         f"      models:   # {_comment(why['models'])}",
         *(f"        {model}: {{}}" for model in proposal.models),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _given(proposal: Proposal) -> list[str]:
+    """Return the lines for a model fitted elsewhere: its columns go into it as they are."""
+    assert proposal.given is not None
+    split = proposal.split
+    half = "" if split == "given" else ", params: {test_share: 0.5}"
+    others = ", ".join(f"{name}: null" for name in names("recipe") if name != "raw")
+    return [
+        "    clean: {steps: [types]}   # nothing is taken out",
+        "    features:",
+        f"      split: {{name: {split}{half}}}   # half to calibrate with, half to judge on",
+        f"      recipes: {{{others}, raw: {{}}}}",
+        "    train:",
+        "      models:",
+        "        given:",
+        *(f"          {key}: {_scalar(value)}" for key, value in proposal.given.items()),
+        "    compare: {resamples: 2}   # nothing is fitted anew",
+    ]
 
 
 def check_name(params_file: Path, name: str) -> None:

@@ -9,7 +9,8 @@ from tasks.core import plugins, progress
 from tasks.core.fitting import FitContext, FitData
 
 pytestmark = pytest.mark.contracts
-NAMES = plugins.names("model")
+ALL = plugins.names("model")
+NAMES = [n for n in ALL if getattr(plugins.plugin("model", n), "LEARNS", True)]  # here
 # Small settings, so that the whole file takes seconds; a new plugin runs with its defaults.
 QUICK: dict[str, dict[str, Any]] = {
     "random_forest": {"trees": 12, "max_leaves": 40},
@@ -86,7 +87,7 @@ def test_what_is_saved_can_hold_no_code(fitted, tmp_path, name, task):
     assert first.startswith(expected)  # a pickle begins with 0x80, a zip of torch with PK
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_module_has_what_a_model_needs(name):
     module = plugins.plugin("model", name)
     assert set(module.TASKS) <= {"regression", "classification"}

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from tasks.core import plugins, preparation
+from tasks.core.errors import DataError
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import feed
 from tasks.core.schema import Column, Columns
@@ -68,6 +69,8 @@ def rows(n: int, seed: int, odd: bool) -> tuple[pl.DataFrame, Columns]:
 
 def fitted(name: str, params: dict):
     frame, columns = rows(300, 0, odd=False)
+    if name == "raw":  # it fills no missing values
+        columns = {n: c for n, c in columns.items() if not frame[n].null_count()}
     return preparation.fit(frame, columns, [Plugin(kind="recipe", name=name, params=params)])
 
 
@@ -129,7 +132,13 @@ def test_it_opens_in_openvino(name):
     assert np.abs(found - preparation.transform(frame, state)).max() <= allowed
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_that_fills_nothing_names_what_is_missing():
+    frame, columns = rows(100, 0, odd=False)
+    with pytest.raises(DataError, match=r"column 'normal': \d+ values are missing"):
+        preparation.fit(frame, columns, [Plugin(kind="recipe", name="raw")])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "raw"])
 def test_an_all_missing_column_is_left_out_with_a_note(name):
     frame, columns = rows(100, 0, odd=False)
     frame = frame.with_columns(
