@@ -24,6 +24,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {  # what fits small models
     "prune_unstructured": {"epochs": 1},
     "ptq_int4": {"least": 64},
     "qat": {"epochs": 1},
+    "sparse_2_4": {"epochs": 1},
     "repair": {"max_drop": 0.5},
 }
 FOLLOWS = {"repair": ("ptq_int8",)}  # what a technique needs before it

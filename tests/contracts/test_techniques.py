@@ -17,6 +17,7 @@ MODELS = ("baseline", "linear", "mlp", "light_gbm")
 SMALLER = {  # what gets smaller, where it is not the weights
     "prune_unstructured": "zstd_bytes",
     "quantise_thresholds": "zstd_bytes",
+    "sparse_2_4": "zstd_bytes",
     "qat": None,  # ptq_int8 follows
 }
 

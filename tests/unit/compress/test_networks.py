@@ -121,3 +121,18 @@ def test_weights_fitted_under_rounding_make_the_same_int8_graph(digits):
     assert (both["bytes"], both["quantised_share"]) == (single["bytes"], 1.0)
     accuracy = certificate(digits.fp32("convnet"))["metrics"]["accuracy"]
     assert both["metrics"]["accuracy"] > accuracy - 0.03
+
+
+def test_two_of_each_four_weights_are_zero(digits):
+    folder = digits.compressed("convnet", "sparse", technique("sparse_2_4", epochs=1))
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    facts = stated["facts"]["sparse_2_4"]
+    made = weights(folder)
+    sparse = [w for w in made if w.shape[1] % 4 == 0]
+    assert len(sparse) == facts["layers"] == facts["of"] - 1  # the first reads one channel
+    for values in sparse:
+        groups = np.moveaxis(values, 1, -1).reshape(-1, 4)
+        assert ((groups == 0).sum(1) >= 2).all()
+    assert stated["nonzero_share"] == pytest.approx(0.5, abs=0.02)
+    assert "TensorRT" in stated["engines_note"]
