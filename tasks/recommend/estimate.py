@@ -1,0 +1,109 @@
+"""Estimates what a graph would cost on a small device that is not here."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.core.plugins import plugin
+from tasks.core.profile import Profile, Work, profile
+from tasks.recommend import calibration
+from tasks.recommend.architectures import NETWORKS, work
+
+if TYPE_CHECKING:
+    import onnx
+
+MIB = 2**20
+BASIS = "224-pixel CNNs under ncnn"
+INT8_BASIS = f"{BASIS}, their published gain of int8 besides"
+MEASURED = "nothing is estimated for this machine: its figures are the measured ones"
+WITHIN = 10  # times beyond the published networks' multiply-adds that are still estimated
+MOSTLY = 0.5  # the share of multiply-adds that convolutions have at least
+Interval = list[float]
+
+
+def estimate(model: "onnx.ModelProto", device: str) -> dict[str, Any]:
+    """Return what one row would cost on a device, as intervals of 90 %; what cannot be said is
+    None, with the reason under `latency_error` or `memory_error`.
+
+    Keys: `latency_ms` ({threads: [low, high]}), `naive_ms` (floating-point operations over the
+    published Linpack throughput), `peak_memory_mib` (weights and the largest live set of
+    activations, as laid out), `arena_memory_mib` (what ONNX Runtime's arena, on by default, comes
+    to hold), `memory_mib` (of the device), `fits`, `watts` ([idle, under Linpack]), `energy_mj`
+    (watts x latency with all threads, the whole board's; no published energy is behind it), `macs`,
+    `int8`, `kind` (the word "estimate", or "measured" for this machine), `basis`, `unsized`
+    (tensors that the memory leaves out).
+
+    Not for graphs that differ much from the published networks: a latency is refused for tree
+    ensembles, for graphs without convolutions, and far outside the published range of
+    multiply-adds. Memory of loading a graph is not in it: parsing takes a multiple of the weights.
+
+    Raises:
+        ParamsError: no such device.
+    """
+    of, found = plugin("device", device), profile(model)
+    content: dict[str, Any] = {
+        "device": device,
+        "kind": "estimate",
+        "basis": INT8_BASIS if found.int8 else BASIS,
+        "int8": found.int8,
+        "macs": found.work.total_macs,
+        "peak_memory_mib": found.peak_bytes / MIB,
+        "arena_memory_mib": found.arena_bytes / MIB,
+        "unsized": list(found.unsized),
+        **dict.fromkeys(("latency_ms", "latency_error", "memory_mib", "fits", "memory_error")),
+        **dict.fromkeys(("naive_ms", "watts", "energy_mj")),
+    }
+    if not hasattr(of, "CORES"):
+        return content | {"kind": "measured", "basis": MEASURED, "latency_error": MEASURED}
+    peak, memory = content["peak_memory_mib"], of.MEMORY_MIB
+    content |= {"memory_mib": memory, "fits": peak <= memory, "watts": [of.IDLE_W, of.LOAD_W]}
+    if peak > memory:
+        text = f"needs {peak:.0f} MiB, {device} has {memory} MiB"
+        return content | {"memory_error": text, "latency_error": text}
+    if of.HPL_GFLOPS and found.work.total_macs:
+        content["naive_ms"] = naive_ms(found.work, of.HPL_GFLOPS)
+    if refusal := outside(found):
+        return content | {"latency_error": refusal}
+    latency = {threads: _latency_ms(found, device, threads) for threads in (1, of.CORES)}
+    low, high = latency[of.CORES]
+    return content | {"latency_ms": latency, "energy_mj": [low * of.IDLE_W, high * of.LOAD_W]}
+
+
+def naive_ms(of: Work, gflops: float) -> float:
+    """Return two floating-point operations a multiply-add over a throughput, in milliseconds."""
+    return 2 * of.total_macs / gflops / 1e6
+
+
+def outside(found: Profile) -> str | None:
+    """Return why no latency is estimated for a graph, or None."""
+    macs, published = found.work.total_macs, [work(name).total_macs for name in NETWORKS]
+    least, most = min(published) / WITHIN, max(published) * WITHIN
+    start = "outside what was measured"
+    if found.trees:
+        return f"{start}: a tree ensemble, and the published figures are of {BASIS}"
+    if not least <= macs <= most:
+        limits = f"{least / 1e6:.3g} to {most / 1e6:.3g}"
+        return f"{start}: {macs / 1e6:.3g} million multiply-adds, not {limits}"
+    if macs - found.work.macs["fully_connected"] < MOSTLY * macs:
+        return f"{start}: mostly fully connected, and the published figures are of {BASIS}"
+    return None
+
+
+def _latency_ms(found: Profile, device: str, threads: int) -> Interval:
+    costs = calibration.fit(calibration.Setting(device, threads))
+    middle = float(np.dot(calibration.terms(found.work), costs))
+    return interval(middle, device if found.int8 else None)
+
+
+def interval(
+    middle: float, int8_on: str | None = None, left_out: str | None = None, reach: float = math.nan
+) -> Interval:
+    """Return [low, high] in milliseconds around an estimate for fp32; for int8 on a device that of
+    the smallest and the largest published gain, which is wider.
+
+    `left_out`: a network whose gains do not count; `reach`: instead of the calibrated spread.
+    """
+    factor = math.exp(calibration.calibrated() if math.isnan(reach) else reach)
+    gains = calibration.int8_gains(int8_on, left_out) if int8_on else [1.0]
+    return [middle / factor / max(gains), middle * factor / min(gains)]
