@@ -1,37 +1,26 @@
 """How far the estimates for edge devices are off: python -m benchmarks.edge.
 
 Latencies: every network in turn is left out of the fit and of what its interval is made of, on all
-devices. Beside the terms that are used stand others that were tried, and the plain figure: floating-
-point operations over the published Linpack throughput. Memory: held against what ONNX Runtime takes
-(benchmarks.resident), with its arena off and on.
+devices. Beside the terms that are used stand others that were tried, and the plain figure:
+floating-point operations over the published Linpack throughput. Memory: held against what ONNX
+Runtime takes (benchmarks.edge_memory), with its arena off and on.
 """
 
-import tempfile
-from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 
+from benchmarks import edge_memory
 from benchmarks.harness import table, write
-from benchmarks.resident import measured
 from tasks.core.plugins import plugin
-from tasks.core.profile import Work, profile
+from tasks.core.profile import Work
 from tasks.recommend import calibration
 from tasks.recommend.architectures import NETWORKS, work
 from tasks.recommend.calibration import HeldOut, Setting
 from tasks.recommend.estimate import interval, naive_ms
 
-MIB = 2**20
 ROUNDS = 50
-GRAPHS = {  # architecture, width, pixels a side
-    "mobilenet_v2": ("mobilenet_v2", 32, 224),
-    "resnet18": ("resnet18", 64, 224),
-    "vgg16": ("vgg", 64, 224),
-    "convnet": ("convnet", 32, 224),
-    "resnet18, 96 pixels": ("resnet18", 64, 96),
-    "mobilenet_v2, 448 pixels": ("mobilenet_v2", 32, 448),
-}
 BARRED = ("mobilenet_v2", "resnet18")
 
 
@@ -76,7 +65,8 @@ def main() -> None:
     tried = {of.__name__: _summary(calibration.held_out(of)) for of in TRIED}
     tried["one profile for all devices, scaled"] = _errors(_shared())
     used, held_out = tried["terms"], calibration.held_out()
-    naive, int8, memory = _naive(), _int8(), _memory()
+    naive, int8 = _naive(), _int8()
+    memory = {name: edge_memory.compared(name) for name in edge_memory.GRAPHS}
     rows: list[tuple[str, Any, str]] = [
         ("published figures", len(held_out), "about 46"),
         ("leave-one-model-out mean error, %", used["mean_error"], "25"),
@@ -85,7 +75,7 @@ def main() -> None:
         ("  median width, upper over lower", used["median_width"], "2.5"),
     ]
     rows += [
-        (f"  {name}: mean error, covered, %", f"{found['mean_error']}, {found['covered']}", "")
+        (f"  {name}: mean error, covered, %; width", ", ".join(map(str, _three(found))), "")
         for name, found in _by_setting(held_out).items()
     ]
     rows += [
@@ -119,6 +109,10 @@ def main() -> None:
             "figures": [_figure(h) for h in held_out],
         },
     )
+
+
+def _three(found: dict[str, float]) -> tuple[float, float, float]:
+    return found["mean_error"], found["covered"], found["median_width"]
 
 
 def _errors(errors: list[float]) -> dict[str, float]:
@@ -195,10 +189,10 @@ def _int8() -> dict[str, Any]:
     covered, widths = [], []
     for setting, known in calibration.latencies("int8").items():
         for network, ms in known.items():
-            reach = calibration.spread(calibration.log_errors(frozenset({network})))
-            costs = calibration.fit(setting, frozenset({network}))
-            middle = float(np.dot(calibration.terms(work(network)), costs))
-            low, high = interval(middle, setting.device, network, reach)
+            out = frozenset({network})
+            spread = calibration.spread(calibration.log_errors(setting.threads, out))
+            middle = float(np.dot(calibration.terms(work(network)), calibration.fit(setting, out)))
+            low, high = interval(middle, spread, calibration.int8_gains(setting.device, network))
             covered.append(low <= ms <= high)
             widths.append(high / low)
     return {
@@ -206,51 +200,6 @@ def _int8() -> dict[str, Any]:
         "covered": _percent(fmean(covered)),
         "median_width": round(median(widths), 2),
     }
-
-
-def _memory() -> dict[str, dict[str, Any]]:
-    """Return, by graph, MiB estimated and taken by ONNX Runtime with its arena off and on."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, (architecture, width, side) in GRAPHS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
-            _save(path, architecture, width, side)
-            counted = profile(_load(path))
-            found[name] = {
-                "arena off": _compared(counted.peak_bytes, measured(path, False)["peak_mib"]),
-                "arena on": _compared(counted.arena_bytes, measured(path, True)["peak_mib"]),
-            }
-    return found
-
-
-def _compared(estimated: int, taken_mib: float) -> dict[str, float]:
-    mib = estimated / MIB
-    return {
-        "estimated_mib": round(mib, 1),
-        "measured_mib": round(taken_mib, 1),
-        "off": round(100 * (mib / taken_mib - 1), 1),
-    }
-
-
-def _load(path: Path) -> Any:
-    import onnx
-
-    return onnx.load(path)
-
-
-def _save(path: Path, architecture: str, width: int, side: int) -> None:
-    """Write the graph of an architecture for colour images, its weights random."""
-    import onnx
-    import torch
-
-    from tasks.nets import architectures
-    from tasks.nets.export import to_onnx
-
-    torch.manual_seed(0)
-    X = np.random.default_rng(0).random((2, 3 * side**2), dtype=np.float32)
-    build = getattr(architectures, architecture)
-    network = build(X, (side, side, 3), 1000, width, 0.0).eval()
-    onnx.save(to_onnx(network, 3 * side**2, "classification"), path)
 
 
 if __name__ == "__main__":

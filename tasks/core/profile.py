@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import onnx
 
 FLOAT_BYTES = 4
-CLASSES = ("conv_3x3", "conv", "depthwise", "fully_connected")
+CLASSES: tuple[str, ...] = ("conv_3x3", "conv", "depthwise", "fully_connected")
 QUANTISE, DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
 FUSED = {"Relu", "Clip", "LeakyRelu"}  # computed as the operator before them writes its values
 VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
@@ -45,7 +45,8 @@ class Profile:
 
     `live_bytes` is the largest live set of activations, `block_bytes` the block that ONNX Runtime
     lays them out in. `unsized` are tensors whose shape cannot be inferred: they count nothing, so
-    that the memory is a lower bound where there are any.
+    that the memory is a lower bound where there are any. So it is for int8: working memory of the
+    integer kernels is not in it (a third of ResNet-18's, `benchmarks/results/edge.json`).
     """
 
     work: Work
@@ -126,6 +127,7 @@ class _Sizes:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.widths: dict[str, int] = {}
         self.stored = {i.name: _stored_bytes(i) for i in graph.initializer}
+        self.packed: dict[str, list[str]] = {}  # dequantised weight -> what it is stored as
         self.unsized: set[str] = set()
         self.arrays = 0  # bytes in attributes: constants are nodes' tensors, trees are lists
         for i in graph.initializer:
@@ -145,9 +147,10 @@ class _Sizes:
     def _keep(self, node: "onnx.NodeProto") -> None:
         """Count a constant's outputs as weights: quantised ones as they are stored, the others as
         the engine folds them at load."""
-        packed = sum(self.stored[name] for name in node.input if name)
         for name in node.output:
-            self.stored[name] = packed if node.op_type == DEQUANTISE else self.bytes(name)
+            quantised = node.op_type == DEQUANTISE
+            self.stored[name] = 0 if quantised else self.bytes(name)
+            self.packed[name] = list(node.input) if quantised else []
 
     def constant(self, node: "onnx.NodeProto") -> bool:
         return all(name in self.stored for name in node.output)
@@ -167,8 +170,9 @@ class _Sizes:
         return self.values(name) * self.widths.get(name, FLOAT_BYTES)
 
     def weight_bytes(self, nodes: "Sequence[onnx.NodeProto]") -> int:
-        read = {name for n in nodes for name in n.input if name in self.stored}
-        return sum(self.stored[name] for name in read) + self.arrays
+        direct = {name for n in nodes for name in n.input if name in self.stored}
+        read = direct | {name for reader in direct for name in self.packed.get(reader, [])}
+        return sum(self.stored.get(name, 0) for name in read) + self.arrays
 
 
 def _macs(node: "onnx.NodeProto", sizes: _Sizes) -> list[tuple[str, int]]:

@@ -77,9 +77,13 @@ class Tally:
         )
 
 
-def squeezenet(t: Tally) -> None:
-    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360, and the authors' later release)."""
-    x = t.pool(t.conv(Shape(3, 227), 64, 3, 2, pad=0), 3, 2)
+def squeezenet(t: Tally, side: int = 227, edge: int = 1) -> None:
+    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360, and the authors' later release).
+
+    `edge`: pixels of padding around the image of the last convolution, whose filters are of 1 x 1;
+    ncnn's graph has one.
+    """
+    x = t.pool(t.conv(Shape(3, side), 64, 3, 2, pad=0), 3, 2)
     for squeeze, expand, halve in (
         *((16, 64, False), (16, 64, True), (32, 128, False), (32, 128, True)),
         *((48, 192, False), (48, 192, False), (64, 256, False), (64, 256, False)),
@@ -88,7 +92,7 @@ def squeezenet(t: Tally) -> None:
         one, three = t.conv(narrow, expand, 1), t.conv(narrow, expand, 3)
         x = t.moves(one, Shape(2 * expand, three.side), reads=2)
         x = t.pool(x, 3, 2) if halve else x
-    t.pool(t.conv(x, CLASSES_OUT, 1, pad=1), 0, 1)
+    t.pool(t.conv(x, CLASSES_OUT, 1, pad=edge), 0, 1)
 
 
 def mobilenet(t: Tally) -> None:

@@ -65,7 +65,10 @@ def estimate(model: "onnx.ModelProto", device: str) -> dict[str, Any]:
         content["naive_ms"] = naive_ms(found.work, of.HPL_GFLOPS)
     if refusal := outside(found):
         return content | {"latency_error": refusal}
-    latency = {threads: _latency_ms(found, device, threads) for threads in (1, of.CORES)}
+    latency = {
+        threads: _latency_ms(found, calibration.Setting(device, threads))
+        for threads in (1, of.CORES)
+    }
     low, high = latency[of.CORES]
     return content | {"latency_ms": latency, "energy_mj": [low * of.IDLE_W, high * of.LOAD_W]}
 
@@ -90,20 +93,20 @@ def outside(found: Profile) -> str | None:
     return None
 
 
-def _latency_ms(found: Profile, device: str, threads: int) -> Interval:
-    costs = calibration.fit(calibration.Setting(device, threads))
-    middle = float(np.dot(calibration.terms(found.work), costs))
-    return interval(middle, device if found.int8 else None)
+def _latency_ms(found: Profile, setting: calibration.Setting) -> Interval:
+    middle = float(np.dot(calibration.terms(found.work), calibration.fit(setting)))
+    gains = calibration.int8_gains(setting.device) if found.int8 else [1.0]
+    return interval(middle, calibration.calibrated(setting.threads), gains)
 
 
-def interval(
-    middle: float, int8_on: str | None = None, left_out: str | None = None, reach: float = math.nan
-) -> Interval:
-    """Return [low, high] in milliseconds around an estimate for fp32; for int8 on a device that of
-    the smallest and the largest published gain, which is wider.
+def interval(middle: float, spread: float, gains: list[float]) -> Interval:
+    """Return [low, high] in milliseconds around an estimate for fp32.
 
-    `left_out`: a network whose gains do not count; `reach`: instead of the calibrated spread.
+    Args:
+        middle: the estimate, in milliseconds.
+        spread: how far the interval reaches on either side, in the logarithm.
+        gains: by how much what is estimated may be faster than fp32: the interval reaches from the
+            largest to the smallest, so that it is wider than that of fp32.
     """
-    factor = math.exp(calibration.calibrated() if math.isnan(reach) else reach)
-    gains = calibration.int8_gains(int8_on, left_out) if int8_on else [1.0]
+    factor = math.exp(spread)
     return [middle / factor / max(gains), middle * factor / min(gains)]
