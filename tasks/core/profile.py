@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.buffers import GIVEN, Buffers
+from tasks.core.sizes import DEQUANTISE, FLOAT_BYTES, Sizes, inferred
 
 if TYPE_CHECKING:
     import onnx
 
-FLOAT_BYTES = 4
 CLASSES: tuple[str, ...] = ("conv_3x3", "conv", "depthwise", "fully_connected")
-QUANTISE, DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
+QUANTISE = "QuantizeLinear"
 FUSED = {"Relu", "Clip", "LeakyRelu"}  # computed as the operator before them writes its values
 VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
 IN_PLACE = FUSED | VIEWS | {"Add", "Sub", "Mul", "Div", "Sigmoid", "HardSwish", "Tanh", "Softmax"}
@@ -74,8 +74,8 @@ def profile(model: "onnx.ModelProto") -> Profile:
     Raises:
         onnx.shape_inference.InferenceError: the graph contradicts itself.
     """
-    graph = _inferred(model)
-    sizes = _Sizes(graph)
+    graph = inferred(model)
+    sizes = Sizes(graph)
     nodes = [n for n in graph.node if not sizes.constant(n)]
     readers = Counter(name for n in nodes for name in n.input)
     macs = dict.fromkeys(CLASSES, 0)
@@ -107,75 +107,7 @@ def convolution_class(kernel: Sequence[int], stride: int, groups: int, channels:
     return "conv_3x3" if plain else "conv"
 
 
-def _inferred(model: "onnx.ModelProto") -> "onnx.GraphProto":
-    import onnx
-
-    single = onnx.ModelProto.FromString(model.SerializeToString())
-    for tensor in single.graph.input:
-        first = next(iter(tensor.type.tensor_type.shape.dim), None)
-        if first is not None and not first.HasField("dim_value"):
-            first.dim_value = 1
-    for tensor in single.graph.output:  # they would hold inference to their symbolic batch
-        tensor.type.tensor_type.ClearField("shape")
-    return onnx.shape_inference.infer_shapes(single, data_prop=True).graph
-
-
-class _Sizes:
-    """Knows each tensor's shape and bytes, and which tensors are weights."""
-
-    def __init__(self, graph: "onnx.GraphProto") -> None:
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.widths: dict[str, int] = {}
-        self.stored = {i.name: _stored_bytes(i) for i in graph.initializer}
-        self.packed: dict[str, list[str]] = {}  # dequantised weight -> what it is stored as
-        self.unsized: set[str] = set()
-        self.arrays = 0  # bytes in attributes: constants are nodes' tensors, trees are lists
-        for i in graph.initializer:
-            self.shapes[i.name], self.widths[i.name] = tuple(i.dims), _width(i.data_type)
-        for tensor in (*graph.input, *graph.value_info, *graph.output):
-            kind = tensor.type.tensor_type
-            dims = kind.shape.dim
-            if kind.HasField("shape") and all(d.HasField("dim_value") for d in dims):
-                self.shapes[tensor.name] = tuple(d.dim_value for d in dims)
-                self.widths[tensor.name] = _width(kind.elem_type)
-        for node in graph.node:
-            if node.domain == "ai.onnx.ml":
-                self.arrays += sum(a.ByteSize() for a in node.attribute)
-            if all(name in self.stored for name in node.input if name):
-                self._keep(node)
-
-    def _keep(self, node: "onnx.NodeProto") -> None:
-        """Count a constant's outputs as weights: quantised ones as they are stored, the others as
-        the engine folds them at load."""
-        for name in node.output:
-            quantised = node.op_type == DEQUANTISE
-            self.stored[name] = 0 if quantised else self.bytes(name)
-            self.packed[name] = list(node.input) if quantised else []
-
-    def constant(self, node: "onnx.NodeProto") -> bool:
-        return all(name in self.stored for name in node.output)
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        return self.shapes.get(name)
-
-    def values(self, name: str) -> int:
-        """Return a tensor's number of values; 0, and noted, where its shape is unknown."""
-        shape = self.shapes.get(name)
-        if shape is None:
-            self.unsized.add(name)
-            return 0
-        return math.prod(shape)
-
-    def bytes(self, name: str) -> int:
-        return self.values(name) * self.widths.get(name, FLOAT_BYTES)
-
-    def weight_bytes(self, nodes: "Sequence[onnx.NodeProto]") -> int:
-        direct = {name for n in nodes for name in n.input if name in self.stored}
-        read = direct | {name for reader in direct for name in self.packed.get(reader, [])}
-        return sum(self.stored.get(name, 0) for name in read) + self.arrays
-
-
-def _macs(node: "onnx.NodeProto", sizes: _Sizes) -> list[tuple[str, int]]:
+def _macs(node: "onnx.NodeProto", sizes: Sizes) -> list[tuple[str, int]]:
     """Return (class, multiply-adds) of a node; empty of one that has none or whose shapes are
     unknown (those are noted)."""
     quantised = node.op_type.startswith("QLinear")
@@ -195,7 +127,7 @@ def _macs(node: "onnx.NodeProto", sizes: _Sizes) -> list[tuple[str, int]]:
     return [("fully_connected", outputs * inner)]
 
 
-def _moved(node: "onnx.NodeProto", sizes: _Sizes, readers: Counter[str]) -> int:
+def _moved(node: "onnx.NodeProto", sizes: Sizes, readers: Counter[str]) -> int:
     """Return the values that a node reads and writes of activations, 0 of what is fused or moves
     nothing."""
     name = node.op_type
@@ -210,7 +142,7 @@ def _moved(node: "onnx.NodeProto", sizes: _Sizes, readers: Counter[str]) -> int:
 def _buffers(
     graph: "onnx.GraphProto",
     nodes: "Sequence[onnx.NodeProto]",
-    sizes: _Sizes,
+    sizes: Sizes,
     readers: Counter[str],
 ) -> Buffers:
     """Return the activations' buffers, with what ONNX Runtime computes in place or fuses."""
@@ -244,7 +176,7 @@ def _buffers(
 def _reusable(
     node: "onnx.NodeProto",
     inputs: list[str],
-    sizes: _Sizes,
+    sizes: Sizes,
     readers: Counter[str],
     kept: set[str],
 ) -> str | None:
@@ -262,23 +194,3 @@ def _attribute(node: "onnx.NodeProto", name: str, default: Any) -> Any:
 
     found = [a for a in node.attribute if a.name == name]
     return helper.get_attribute_value(found[0]) if found else default
-
-
-def _stored_bytes(tensor: "onnx.TensorProto") -> int:
-    from onnx import TensorProto
-
-    if tensor.data_type == TensorProto.STRING:
-        return sum(map(len, tensor.string_data))
-    count = math.prod(tensor.dims)
-    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
-        return -(-count // 2)
-    return count * _width(tensor.data_type)
-
-
-def _width(element: int) -> int:
-    """Return the bytes of one value; of a string, whose length varies, those of a pointer."""
-    from onnx import TensorProto, helper
-
-    if element == TensorProto.STRING:
-        return 8
-    return helper.tensor_dtype_to_np_dtype(element).itemsize

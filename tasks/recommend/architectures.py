@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from tasks.core.profile import CLASSES, FLOAT_BYTES, Work, convolution_class
+from tasks.core.profile import CLASSES, Work, convolution_class
+from tasks.core.sizes import FLOAT_BYTES
 
 CLASSES_OUT = 1000
 

@@ -26,13 +26,18 @@ def estimate(model: "onnx.ModelProto", device: str) -> dict[str, Any]:
     """Return what one row would cost on a device, as intervals of 90 %; what cannot be said is
     None, with the reason under `latency_error` or `memory_error`.
 
-    Keys: `latency_ms` ({threads: [low, high]}), `naive_ms` (floating-point operations over the
-    published Linpack throughput), `peak_memory_mib` (weights and the largest live set of
-    activations, as laid out), `arena_memory_mib` (what ONNX Runtime's arena, on by default, comes
-    to hold), `memory_mib` (of the device), `fits`, `watts` ([idle, under Linpack]), `energy_mj`
-    (watts x latency with all threads, the whole board's; no published energy is behind it), `macs`,
-    `int8`, `kind` (the word "estimate", or "measured" for this machine), `basis`, `unsized`
-    (tensors that the memory leaves out).
+    Keys:
+        latency_ms: {threads: [low, high]}, for one thread and for all.
+        naive_ms: floating-point operations over the published Linpack throughput.
+        peak_memory_mib: weights and the largest live set of activations, as it is laid out.
+        arena_memory_mib: what ONNX Runtime's arena, on by default, comes to hold.
+        memory_is_least: int8, whose kernels take working memory that is not counted, or tensors of
+            unknown shape.
+        memory_mib, fits: what the device has, and whether the peak is within it.
+        watts: [idle, under Linpack] of the whole board.
+        energy_mj: watts x latency with all threads; no published energy is behind it.
+        macs, int8: multiply-adds; whether the graph computes on integers.
+        kind, basis: the word "estimate" ("measured" for this machine), and what it rests on.
 
     Not for graphs that differ much from the published networks: a latency is refused for tree
     ensembles, for graphs without convolutions, and far outside the published range of
@@ -50,7 +55,7 @@ def estimate(model: "onnx.ModelProto", device: str) -> dict[str, Any]:
         "macs": found.work.total_macs,
         "peak_memory_mib": found.peak_bytes / MIB,
         "arena_memory_mib": found.arena_bytes / MIB,
-        "unsized": list(found.unsized),
+        "memory_is_least": found.int8 or bool(found.unsized),
         **dict.fromkeys(("latency_ms", "latency_error", "memory_mib", "fits", "memory_error")),
         **dict.fromkeys(("naive_ms", "watts", "energy_mj")),
     }
@@ -86,7 +91,7 @@ def outside(found: Profile) -> str | None:
     if found.trees:
         return f"{start}: a tree ensemble, and the published figures are of {BASIS}"
     if not least <= macs <= most:
-        limits = f"{least / 1e6:.3g} to {most / 1e6:.3g}"
+        limits = f"{least / 1e6:,.0f} to {most / 1e6:,.0f}"
         return f"{start}: {macs / 1e6:.3g} million multiply-adds, not {limits}"
     if macs - found.work.macs["fully_connected"] < MOSTLY * macs:
         return f"{start}: mostly fully connected, and the published figures are of {BASIS}"
