@@ -25,6 +25,7 @@ KINDS = {
     "metric": "tasks.compare.metrics",
     "technique": "tasks.compress.techniques",
     "engine": "tasks.benchmark.engines",
+    "device": "tasks.recommend.devices",
 }
 ROOT = Path(__file__).parents[2]
 

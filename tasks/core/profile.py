@@ -1,0 +1,196 @@
+"""Counts what one row costs an ONNX graph: multiply-adds, bytes moved, weights, peak memory."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.core.buffers import GIVEN, Buffers
+from tasks.core.sizes import DEQUANTISE, FLOAT_BYTES, Sizes, inferred
+
+if TYPE_CHECKING:
+    import onnx
+
+CLASSES: tuple[str, ...] = ("conv_3x3", "conv", "depthwise", "fully_connected")
+QUANTISE = "QuantizeLinear"
+FUSED = {"Relu", "Clip", "LeakyRelu"}  # computed as the operator before them writes its values
+VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
+IN_PLACE = FUSED | VIEWS | {"Add", "Sub", "Mul", "Div", "Sigmoid", "HardSwish", "Tanh", "Softmax"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one row costs.
+
+    `macs` are multiply-adds by class: 3 x 3 convolutions of stride 1 (for which there are faster
+    algorithms), other dense convolutions, depthwise ones, fully connected layers.
+    `activation_bytes` is what all operators read and write of activations, as float32 whatever the
+    graph has.
+    """
+
+    macs: dict[str, int]
+    activation_bytes: int
+    weight_bytes: int
+    operators: int
+
+    @property
+    def total_macs(self) -> int:
+        return sum(self.macs.values())
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The work of a graph, with its memory, the caller's input included.
+
+    `live_bytes` is the largest live set of activations, `block_bytes` the block that ONNX Runtime
+    lays them out in. `unsized` are tensors whose shape cannot be inferred: they count nothing, so
+    that the memory is a lower bound where there are any. So it is for int8: working memory of the
+    integer kernels is not in it (a third of ResNet-18's, `benchmarks/results/edge.json`).
+    """
+
+    work: Work
+    live_bytes: int
+    block_bytes: int
+    int8: bool
+    trees: bool
+    unsized: tuple[str, ...]
+
+    @property
+    def peak_bytes(self) -> int:
+        """Return what must be held to run: weights and activations."""
+        return self.work.weight_bytes + self.block_bytes
+
+    @property
+    def arena_bytes(self) -> int:
+        """Return what ONNX Runtime holds by default: its arena keeps the memory of a first call,
+        allocated one by one, beside the block of all later ones."""
+        return self.peak_bytes + self.block_bytes
+
+
+def profile(model: "onnx.ModelProto") -> Profile:
+    """Return what one row costs a graph; the symbolic first dimension of its inputs is taken as 1.
+
+    Raises:
+        onnx.shape_inference.InferenceError: the graph contradicts itself.
+    """
+    graph = inferred(model)
+    sizes = Sizes(graph)
+    nodes = [n for n in graph.node if not sizes.constant(n)]
+    readers = Counter(name for n in nodes for name in n.input)
+    macs = dict.fromkeys(CLASSES, 0)
+    moved = operators = 0
+    for node in nodes:
+        for kind, count in _macs(node, sizes):
+            macs[kind] += count
+        values = _moved(node, sizes, readers)
+        moved += values
+        operators += values > 0
+    buffers = _buffers(graph, nodes, sizes, readers)
+    work = Work(macs, moved * FLOAT_BYTES, sizes.weight_bytes(nodes), operators)
+    names = {n.op_type for n in nodes}
+    return Profile(
+        work=work,
+        live_bytes=buffers.live(),
+        block_bytes=buffers.block(),
+        int8=any(n.startswith("QLinear") for n in names) or {QUANTISE, DEQUANTISE} <= names,
+        trees=any(n.startswith("TreeEnsemble") for n in names),
+        unsized=tuple(sorted(sizes.unsized)),
+    )
+
+
+def convolution_class(kernel: Sequence[int], stride: int, groups: int, channels: int) -> str:
+    """Return the class of a convolution with so many input channels."""
+    if groups > 1 and groups == channels:
+        return "depthwise"
+    plain = tuple(kernel) == (3, 3) and stride == 1 and groups == 1
+    return "conv_3x3" if plain else "conv"
+
+
+def _macs(node: "onnx.NodeProto", sizes: Sizes) -> list[tuple[str, int]]:
+    """Return (class, multiply-adds) of a node; empty of one that has none or whose shapes are
+    unknown (those are noted)."""
+    quantised = node.op_type.startswith("QLinear")
+    kind = node.op_type.removeprefix("QLinear").removeprefix("Fused")
+    if kind not in ("Conv", "Gemm", "MatMul"):
+        return []
+    weight = sizes.shape(node.input[3 if quantised else 1])
+    outputs = sizes.values(node.output[0])
+    if weight is None or not outputs:
+        return []
+    if kind == "Conv":
+        groups, strides = _attribute(node, "group", 1), _attribute(node, "strides", [1])
+        channels = weight[1] * groups
+        name = convolution_class(weight[2:], max(strides), groups, channels)
+        return [(name, outputs * math.prod(weight[1:]))]
+    inner = weight[-1] if _attribute(node, "transB", 0) else weight[-2]
+    return [("fully_connected", outputs * inner)]
+
+
+def _moved(node: "onnx.NodeProto", sizes: Sizes, readers: Counter[str]) -> int:
+    """Return the values that a node reads and writes of activations, 0 of what is fused or moves
+    nothing."""
+    name = node.op_type
+    if name in VIEWS or name in (QUANTISE, DEQUANTISE, "Constant"):
+        return 0
+    if name in FUSED and readers[node.input[0]] == 1:
+        return 0
+    read = [n for n in node.input if n and n not in sizes.stored]
+    return sum(map(sizes.values, [*read, *filter(None, node.output)]))
+
+
+def _buffers(
+    graph: "onnx.GraphProto",
+    nodes: "Sequence[onnx.NodeProto]",
+    sizes: Sizes,
+    readers: Counter[str],
+) -> Buffers:
+    """Return the activations' buffers, with what ONNX Runtime computes in place or fuses."""
+    buffers = Buffers()
+    kept = {i.name for i in graph.input} - set(sizes.stored)  # nobody may write into these
+    for name in sorted(kept):
+        buffers.write(name, sizes.bytes(name), GIVEN)
+        buffers.read(name, len(nodes))
+    for step, node in enumerate(nodes):
+        inputs = [n for n in node.input if n and n not in sizes.stored]
+        for name in inputs:
+            buffers.read(name, step)
+        outputs = [n for n in node.output if n]
+        if node.op_type == DEQUANTISE or (
+            node.op_type == QUANTISE and readers[inputs[0]] == 1 and inputs[0] not in kept
+        ):
+            buffers.share(inputs[0], outputs[0], min(map(sizes.bytes, (inputs[0], outputs[0]))))
+            kept |= {name for name in outputs if node.op_type == DEQUANTISE}
+            continue
+        reused = _reusable(node, inputs, sizes, readers, kept)
+        for name in outputs:
+            if reused and name == outputs[0]:
+                buffers.share(reused, name, sizes.bytes(name))
+            else:
+                buffers.write(name, sizes.bytes(name), step)
+    for tensor in graph.output:
+        buffers.read(tensor.name, len(nodes))
+    return buffers
+
+
+def _reusable(
+    node: "onnx.NodeProto",
+    inputs: list[str],
+    sizes: Sizes,
+    readers: Counter[str],
+    kept: set[str],
+) -> str | None:
+    """Return the input whose memory a node's output takes: of the same size, read by nobody else,
+    and not to be kept."""
+    if node.op_type not in IN_PLACE:
+        return None
+    wanted = sizes.bytes(node.output[0])
+    free = (n for n in inputs if readers[n] == 1 and n not in kept and sizes.bytes(n) == wanted)
+    return next(free, None)
+
+
+def _attribute(node: "onnx.NodeProto", name: str, default: Any) -> Any:
+    from onnx import helper
+
+    found = [a for a in node.attribute if a.name == name]
+    return helper.get_attribute_value(found[0]) if found else default

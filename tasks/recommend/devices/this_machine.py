@@ -1,0 +1,1 @@
+"""The machine this runs on: nothing is estimated for it, its latencies are the measured ones."""
