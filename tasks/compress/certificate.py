@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.compress import graphs
 from tasks.compress.export import Difference
+from tasks.core.sizes import stored_bytes
 
 if TYPE_CHECKING:
     import onnx
@@ -65,7 +66,7 @@ def quantised_weights(model: "onnx.ModelProto") -> dict[str, int]:
         if weight is None or weight.data_type not in (TensorProto.INT8, TensorProto.UINT8):
             continue
         count += int(np.prod(weight.dims))
-        found.update({n: graphs.tensor_bytes(tensors[n]) for n in node.input if n in tensors})
+        found.update({n: stored_bytes(tensors[n]) for n in node.input if n in tensors})
     return {"bytes": sum(found.values()), "fp32_bytes": 4 * count}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.core import sizes
 from tasks.core.graph import AS_WRITTEN, INT8_TRT
 
 if TYPE_CHECKING:
@@ -102,26 +103,14 @@ def is_trees(graph: "onnx.GraphProto") -> bool:
 
 def weight_bytes(graph: "onnx.GraphProto") -> int:
     """Return the bytes of the weights: initializers, constants, arrays of tree ensembles."""
-    total = sum(tensor_bytes(t) for t in graph.initializer)
+    total = sum(sizes.stored_bytes(t) for t in graph.initializer)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
-                total += tensor_bytes(attribute.t)
+                total += sizes.stored_bytes(attribute.t)
             elif node.domain == "ai.onnx.ml":
                 total += attribute.ByteSize()
     return total
-
-
-def tensor_bytes(tensor: "onnx.TensorProto") -> int:
-    """Return the bytes of a tensor's values."""
-    from onnx import TensorProto, helper
-
-    if tensor.data_type == TensorProto.STRING:
-        return sum(map(len, tensor.string_data))
-    count = int(np.prod(tensor.dims)) if tensor.dims else 1
-    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
-        return -(-count // 2)
-    return count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
 
 
 def serialise(model: "onnx.ModelProto") -> bytes:

@@ -39,7 +39,7 @@ class Sizes:
     def __init__(self, graph: "onnx.GraphProto") -> None:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.widths: dict[str, int] = {}
-        self.stored = {i.name: _stored_bytes(i) for i in graph.initializer}
+        self.stored = {i.name: stored_bytes(i) for i in graph.initializer}
         self.packed: dict[str, list[str]] = {}  # dequantised weight -> what it is stored as
         self.unsized: set[str] = set()
         self.arrays = 0  # bytes in attributes: constants are nodes' tensors, trees are lists
@@ -88,7 +88,8 @@ class Sizes:
         return sum(self.stored.get(name, 0) for name in read) + self.arrays
 
 
-def _stored_bytes(tensor: "onnx.TensorProto") -> int:
+def stored_bytes(tensor: "onnx.TensorProto") -> int:
+    """Return the bytes of a tensor's values as they are stored."""
     from onnx import TensorProto
 
     if tensor.data_type == TensorProto.STRING:

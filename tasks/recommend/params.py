@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import PluginParams, names, unknown
 
 Goal = Literal["accuracy", "size", "latency", "balanced"]
 
@@ -45,6 +45,20 @@ class Params(PluginParams):
         min_length=1,
         description="the engines that may be recommended. null: every engine that was measured",
     )
+    devices: list[str] = Field(
+        default=["raspberry_pi_4", "raspberry_pi_5", "raspberry_pi_zero_2w"],
+        description="small devices that every variant's latency, memory and energy are estimated "
+        "for; they decide nothing",
+    )
     batch: int = Field(
         default=1, ge=1, description="rows in one call, for latencies and their limit"
     )
+
+    @field_validator("devices")
+    @classmethod
+    def _known(cls, devices: list[str]) -> list[str]:
+        known = names("device")
+        problems = [unknown(f"device {d!r}", d, known) for d in devices if d not in known]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return devices

@@ -9,15 +9,16 @@ from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.recommend.choice import recommend as recommendation
 from tasks.recommend.constraints import crowded
+from tasks.recommend.estimates import estimates
 from tasks.recommend.params import Params
 
 
-@task(name="recommend", task_run_name="recommend", **cached())
+@task(name="recommend", task_run_name="recommend", **cached("numpy", "onnx", "scipy"))
 def recommend(
     measurements: Artifact, leaderboard: Artifact, variants: list[Artifact], params: Params
 ) -> Artifact:
     """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way."""
-    described = (json.loads(v.file("variant.json").read_text()) for v in variants)
+    described = [json.loads(v.file("variant.json").read_text()) for v in variants]
     measured = json.loads(measurements.file("measurements.json").read_text())
     content = recommendation(
         measured["rows"],
@@ -25,6 +26,12 @@ def recommend(
         {f"{v['model']}/{v['label']}": v for v in described},
         params,
     )
+    graphs = {
+        f"{stated['model']}/{stated['label']}": variant.path / "model.onnx"
+        for variant, stated in zip(variants, described, strict=True)
+        if stated["status"] == "ok"
+    }
+    content["devices"] = estimates(graphs, params.devices)
     if warning := crowded(measured):
         content["why"].append(warning)
     with store.writing() as folder:
