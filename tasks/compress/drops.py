@@ -51,15 +51,12 @@ def bounds(
 
     Accuracy: Clopper & Pearson 1934, exact; else a bootstrap. Never better than the value.
     """
-    from scipy.stats import beta
-
     found = {}
     for metric in metrics:
         module = metric.module
         value, greater = float(module.score(y, prediction)), module.GREATER_IS_BETTER
         if metric.name == "accuracy":
-            right = round(value * len(y))
-            bound = float(beta.ppf(1 - CONFIDENCE, right, len(y) - right + 1)) if right else 0.0
+            bound = clopper_pearson(round(value * len(y)), len(y))
         else:
             drawn = draws.values(module, y, {"": prediction}, DRAWS, seed)[""]
             drawn = drawn[np.isfinite(drawn)]
@@ -72,9 +69,16 @@ def bounds(
 
 def mcnemar(lost: int, won: int) -> float:
     """Return the exact two-sided p-value of as many rows lost as won (McNemar 1947)."""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(lost, lost + won).pvalue) if lost + won else 1.0
+    return min(1.0, 2 * float(bdtr(min(lost, won), lost + won, 0.5)))
+
+
+def clopper_pearson(right: int, rows: int, confidence: float = CONFIDENCE) -> float:
+    """Return the exact lower bound of a share (Clopper & Pearson 1934)."""
+    from scipy.special import betaincinv
+
+    return float(betaincinv(right, rows - right + 1, 1 - confidence)) if right else 0.0
 
 
 def tango(lost: int, won: int, rows: int, confidence: float = CONFIDENCE) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.compress.graphs import MODEL, PREPARE
 from tasks.core.errors import ParityError
-from tasks.core.graph import IR_VERSION, output_name
+from tasks.core.graph import IR_VERSION, output_name, rename
 from tasks.core.prepared import Meta
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
     graph.name = "temper"
     taken = {i.name for i in graph.input}
     name = _free(output, taken)
-    _rename(graph, MODEL + output, name)
+    rename(graph.node, MODEL + output, name)
     width = len(meta.classes or [0])
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]))
@@ -186,14 +186,6 @@ def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _rename(graph: "onnx.GraphProto", old: str, new: str) -> None:
-    for node in graph.node:
-        for names in (node.input, node.output):
-            for at, name in enumerate(names):
-                if name == old:
-                    names[at] = new
 
 
 def name_nodes(graph: "onnx.GraphProto") -> None:

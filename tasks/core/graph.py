@@ -1,6 +1,6 @@
 """Builds an ONNX graph node by node: exact, in milliseconds, in standard operators only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,15 @@ INT8_TRT = "int8_trt"
 # ONNX Runtime's CPU computes it in float32 as it is written: no slower than its integer kernels for
 # signed activations, whose sums overflow where the CPU has no VNNI.
 AS_WRITTEN = {"session.disable_quant_qdq": "1"}
+
+
+def rename(nodes: Iterable[Any], old: str, new: str) -> None:
+    """Give a tensor another name wherever nodes read or make it."""
+    for node in nodes:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                if name == old:
+                    names[at] = new
 
 
 class Graph:

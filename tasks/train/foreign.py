@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.core.errors import ParamsError, ParityError
 from tasks.core.fitting import FitData
-from tasks.core.graph import IR_VERSION, output_name
+from tasks.core.graph import IR_VERSION, output_name, rename
 
 if TYPE_CHECKING:
     import onnx
@@ -74,7 +74,7 @@ def _onnx(content: bytes, X: np.ndarray, where: str) -> "onnx.ModelProto":
     if shapes[0][0] > 1:
         raise ParamsError(f"{where}: its batch is fixed to {shapes[0][0]}; export it with any")
     name = _prediction(graph, where)
-    _rename(graph, inputs[0].name, "X")
+    rename(graph.node, inputs[0].name, "X")
     del graph.input[:]
     graph.input.append(_value("X", X.shape[1]))
     del graph.output[:]
@@ -171,7 +171,7 @@ def _finished(
             f"{f'{width} classes' if width > 1 else 'one'}"
         )
     if last == name:
-        _rename(graph, last, last := f"{last}/given")
+        rename(graph.node, last, last := f"{last}/given")
     if both:
         score = last
         if found.min() < 0 or found.max() > 1:
@@ -198,11 +198,3 @@ def _value(name: str, width: int | None) -> "onnx.ValueInfoProto":
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
-
-
-def _rename(graph: "onnx.GraphProto", old: str, new: str) -> None:
-    for node in graph.node:
-        for names in (node.input, node.output):
-            for at, name in enumerate(names):
-                if name == old:
-                    names[at] = new

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tasks.compress import graphs
 from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.core.graph import rename
 from tasks.core.plugins import PluginParams
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
     for output in graph.output:  # one that is made in float16 keeps its name and type
         if output.name in inside:
             twin = f"{graphs.MODEL}{output.name}/fp16"
-            _rename(nodes, output.name, twin)
+            rename(nodes, output.name, twin)
             nodes.append(
                 helper.make_node(
                     "Cast", [twin], [output.name], f"{twin}/cast", to=TensorProto.FLOAT
@@ -121,14 +122,6 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
             )
     graphs.set_nodes(graph, nodes)
     return made
-
-
-def _rename(nodes: "list[onnx.NodeProto]", old: str, new: str) -> None:
-    for node in nodes:
-        for names in (node.input, node.output):
-            for at, name in enumerate(names):
-                if name == old:
-                    names[at] = new
 
 
 def _floats(model: "onnx.ModelProto") -> set[str]:

@@ -143,3 +143,14 @@ def test_rows_have_one_digest():
     assert certificate.digest(rows)["rows"] == 3
     other = rows | {"b": np.array(["x", "", "y"], object)}
     assert certificate.digest(other) != certificate.digest(rows)
+
+
+def test_bounds_and_p_values_are_those_of_scipys_statistics():
+    from scipy import stats
+
+    for right, rows in ((0, 20), (1, 20), (350, 359), (359, 359)):
+        exact = stats.binomtest(right, rows, alternative="greater").proportion_ci(0.95)
+        assert drops.clopper_pearson(right, rows) == pytest.approx(exact.low, abs=1e-12)
+    for lost, won in ((3, 1), (0, 6), (5, 5), (40, 22)):
+        expected = stats.binomtest(lost, lost + won).pvalue
+        assert drops.mcnemar(lost, won) == pytest.approx(expected, rel=1e-9)
