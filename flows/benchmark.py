@@ -31,5 +31,8 @@ def benchmark(
     )
     if ends(until, "benchmark"):
         return named(measurements)
-    choice = recommend(measurements, made["compare/leaderboard"], variants, workload.recommend)
+    params = workload.recommend
+    choice = recommend(
+        measurements, made["compare/leaderboard"], variants, params, params.plugins()
+    )
     return named(measurements, choice)

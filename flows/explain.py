@@ -13,6 +13,7 @@ PLUGIN_PARAMS = {  # kind: where params.yaml has the params of such a plugin
     "model": "train.models.{name}",
     "technique": "compress.recipes.*.{name}",
     "engine": "benchmark.engines.{name}",
+    "device": "recommend.devices.{name}",
 }
 WORLD = {  # arguments that speak of something outside the params
     "origin": "input data/raw/{workload}",

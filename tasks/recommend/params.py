@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.core.plugins import PluginParams, names, unknown
+from tasks.core.plugins import Plugin, PluginParams, names, unknown
 
 Goal = Literal["accuracy", "size", "latency", "balanced"]
 
@@ -53,6 +53,10 @@ class Params(PluginParams):
     batch: int = Field(
         default=1, ge=1, description="rows in one call, for latencies and their limit"
     )
+
+    def plugins(self) -> list[Plugin]:
+        """Return the devices as plugins."""
+        return [Plugin(kind="device", name=name) for name in self.devices]
 
     @field_validator("devices")
     @classmethod

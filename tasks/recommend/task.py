@@ -7,6 +7,7 @@ from prefect import task
 from tasks.core import store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
+from tasks.core.plugins import Plugin
 from tasks.recommend.choice import recommend as recommendation
 from tasks.recommend.constraints import crowded
 from tasks.recommend.estimates import estimates
@@ -15,9 +16,16 @@ from tasks.recommend.params import Params
 
 @task(name="recommend", task_run_name="recommend", **cached("numpy", "onnx", "scipy"))
 def recommend(
-    measurements: Artifact, leaderboard: Artifact, variants: list[Artifact], params: Params
+    measurements: Artifact,
+    leaderboard: Artifact,
+    variants: list[Artifact],
+    params: Params,
+    devices: list[Plugin],
 ) -> Artifact:
-    """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way."""
+    """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way.
+
+    `devices`: those that every variant is estimated for.
+    """
     described = [json.loads(v.file("variant.json").read_text()) for v in variants]
     measured = json.loads(measurements.file("measurements.json").read_text())
     content = recommendation(
@@ -31,7 +39,7 @@ def recommend(
         for variant, stated in zip(variants, described, strict=True)
         if stated["status"] == "ok"
     }
-    content["devices"] = estimates(graphs, params.devices)
+    content["devices"] = estimates(graphs, [device.name for device in devices])
     if warning := crowded(measured):
         content["why"].append(warning)
     with store.writing() as folder:

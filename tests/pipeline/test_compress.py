@@ -35,11 +35,7 @@ def test_a_booster_of_ones_own_is_compressed(clone: Project):
     made = {v["label"]: v for v in facts["variants"]}
     assert made["fp32"]["status"] == "ok"
     assert made["fp32"]["parity"]["max_rel"] < 1e-4
-    assert "not an ensemble" not in str(made["fp32"])
     assert facts["rows_judged"] == 300
-    again = clone.temper("run", "old_model")
-    assert again.returncode == 0, again.stderr
-    assert " 0 tasks ran" in again.stdout.replace("old_model:", "")
 
     done = clone.temper("compress", str(clone.user / "none.onnx"), "--data", str(model))
     assert done.returncode == 2

@@ -87,7 +87,7 @@ def test_save_writes_the_params(ran: Project):
         )
         assert done.returncode == 0, done.stderr
         saved = yaml.safe_load(params.read_text())
-        assert saved["workloads"]["micro"]["recommend"] == {"goal": "size"}
+        assert saved["workloads"]["micro"]["recommend"] == {"devices": [], "goal": "size"}
         lines = set(params.read_text().splitlines())
         assert [line for line in text.splitlines() if "#" in line and line not in lines] == []
     finally:

@@ -201,7 +201,7 @@ def test_the_task_writes_the_same_bytes_for_the_same_input(tmp_path, monkeypatch
     samples.home(monkeypatch, tmp_path)
     from tasks.recommend.task import recommend as step
 
-    arguments = (samples.measured(), samples.board(), samples.compressed(), Params())
+    arguments = (samples.measured(), samples.board(), samples.compressed(), Params(), [])
     first, second = step.fn(*arguments), step.fn(*arguments)
     assert first == second
     assert first.name == "recommend/choice"

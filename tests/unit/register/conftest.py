@@ -16,8 +16,8 @@ def run(tmp_path_factory):
 
         board, variants, measured = samples.board(), samples.compressed(), samples.measured()
         yield {
-            "choice": recommend.fn(measured, board, variants, Params()),
-            "nothing": recommend.fn(measured, board, variants, Params(max_size_kib=0.1)),
+            "choice": recommend.fn(measured, board, variants, Params(), []),
+            "nothing": recommend.fn(measured, board, variants, Params(max_size_kib=0.1), []),
             "leaderboard": board,
             "fitted": samples.fitted(),
             "telemetry": samples.telemetry(),
