@@ -438,7 +438,7 @@ def whole_run(**recommend: Any) -> list[Artifact]:
     from tasks.recommend.task import recommend as step
 
     leaderboard, variants, measurements = board(), compressed(), measured()
-    choice = step.fn(measurements, leaderboard, variants, Params(**recommend))
+    choice = step.fn(measurements, leaderboard, variants, Params(**recommend), [])
     registered = artifact("register/version", {"version.json": version()})
     return [
         *early_steps(),
