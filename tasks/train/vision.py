@@ -80,6 +80,18 @@ class Params(PluginParams):
         return Hooks(move)
 
 
+class Natural(Params):
+    """For photographs: shifted and mirrored, not turned."""
+
+    width: int = Field(default=64, ge=1, le=1024, description="channels of the first stage")
+    shift: float = Field(
+        default=3.0, ge=0, description="largest shift of a training image, in pixels"
+    )
+    turn: float = Field(default=0.0, ge=0, le=180, description="largest turn, in degrees")
+    flip: bool = Field(default=True, description="mirror half of the images, left to right")
+    learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
+
+
 @dataclass(frozen=True)
 class Family:
     """The networks that one function builds: (X, shape, outputs, width, dropout) -> Sequential."""

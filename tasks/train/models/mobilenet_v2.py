@@ -28,16 +28,10 @@ CURVE_X = "epoch"
 SPLITS = True  # after an out-of-memory it can work on a batch in pieces
 
 
-class Params(vision.Params):
+class Params(vision.Natural):
     """Size of the network, how images are moved, and how it is fitted."""
 
     width: int = Field(default=32, ge=1, le=1024, description="channels of the first stage")
-    shift: float = Field(
-        default=3.0, ge=0, description="largest shift of a training image, in pixels"
-    )
-    turn: float = Field(default=0.0, ge=0, le=180, description="largest turn, in degrees")
-    flip: bool = Field(default=True, description="mirror half of the images, left to right")
-    learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
 
 
 _family = vision.Family("mobilenet_v2", architectures.mobilenet_v2)

@@ -3,8 +3,6 @@
 Not for a few hundred images, nor for those that a mirror changes, like digits (`flip: false`).
 """
 
-from pydantic import Field
-
 from tasks.nets import architectures
 from tasks.train import vision
 from tasks.train.networks import gpu_missing, predict, save, to_onnx, torch_module
@@ -28,16 +26,8 @@ CURVE_X = "epoch"
 SPLITS = True  # after an out-of-memory it can work on a batch in pieces
 
 
-class Params(vision.Params):
+class Params(vision.Natural):
     """Size of the network, how images are moved, and how it is fitted."""
-
-    width: int = Field(default=64, ge=1, le=1024, description="channels of the first stage")
-    shift: float = Field(
-        default=3.0, ge=0, description="largest shift of a training image, in pixels"
-    )
-    turn: float = Field(default=0.0, ge=0, le=180, description="largest turn, in degrees")
-    flip: bool = Field(default=True, description="mirror half of the images, left to right")
-    learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
 
 
 _family = vision.Family("resnet18", architectures.resnet18)

@@ -5,8 +5,6 @@ Not for a first try: ResNet-18 reaches more with fewer weights. It compresses we
 
 from functools import partial
 
-from pydantic import Field
-
 from tasks.nets import architectures
 from tasks.train import vision
 from tasks.train.networks import gpu_missing, predict, save, to_onnx, torch_module
@@ -30,16 +28,8 @@ CURVE_X = "epoch"
 SPLITS = True  # after an out-of-memory it can work on a batch in pieces
 
 
-class Params(vision.Params):
+class Params(vision.Natural):
     """Size of the network, how images are moved, and how it is fitted."""
-
-    width: int = Field(default=64, ge=1, le=1024, description="channels of the first stage")
-    shift: float = Field(
-        default=3.0, ge=0, description="largest shift of a training image, in pixels"
-    )
-    turn: float = Field(default=0.0, ge=0, le=180, description="largest turn, in degrees")
-    flip: bool = Field(default=True, description="mirror half of the images, left to right")
-    learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
 
 
 _family = vision.Family("vgg16", partial(architectures.vgg, depth=16))
