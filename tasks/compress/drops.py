@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from tasks.core import draws
+from tasks.core import draws, scoring
 from tasks.core.plugins import Plugin
+from tasks.core.prepared import Meta, Prepared
 
 CONFIDENCE = 0.95  # of the one-sided bounds
 DRAWS = 2000
@@ -146,3 +147,40 @@ def worst_slice(
             found = {"slice": name, "rows": int(rows.sum()), "before": old, "after": new}
             found |= {"drop": drop, "metric": metric.name, "of": len(parts)}
     return found
+
+
+def bounds_of(data: Prepared, prediction: np.ndarray, metrics: list[Plugin]) -> dict[str, float]:
+    """Return the `bounds` of a prediction of the judged rows."""
+    meta = data.meta
+    return bounds(data.y(meta.judged), _plain(prediction, meta), _own(metrics, meta), seed=0)
+
+
+def losses(
+    data: Prepared, before: np.ndarray, after: np.ndarray, metrics: list[Plugin]
+) -> dict[str, Any]:
+    """Return what predictions lose against the parent's, in all and on the worst slice."""
+    meta, y = data.meta, data.y(data.meta.judged)
+    old, new, own = _plain(before, meta), _plain(after, meta), _own(metrics, meta)
+    columns = {n: v.ravel() for n, v in data.feed(meta.judged).items() if v[0].size == 1}
+    if meta.classes:
+        columns[meta.target] = np.array(meta.classes)[y]
+    return {
+        "drops": drops(y, old, new, own, seed=0),
+        "worst_slice": worst_slice(y, old, new, usual(metrics, meta), slices(columns)),
+    }
+
+
+def _plain(prediction: np.ndarray, meta: Meta) -> np.ndarray:
+    """Return probabilities (n, k), or values (n,), as metrics take them."""
+    return prediction if meta.task == "classification" else np.ravel(prediction)
+
+
+def usual(metrics: list[Plugin], meta: Meta) -> Plugin:
+    """Return the metric that usually decides for the task."""
+    own = _own(metrics, meta)
+    return next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
+
+
+def _own(metrics: list[Plugin], meta: Meta) -> list[Plugin]:
+    """Return the metrics of the task."""
+    return [m for m in metrics if meta.task == m.module.TASK]

@@ -12,7 +12,7 @@ from tasks.core import scoring
 from tasks.core.errors import ParamsError, ParityError, TransientError
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
-from tasks.core.prepared import Meta, Prepared
+from tasks.core.prepared import Prepared
 
 if TYPE_CHECKING:
     import onnx
@@ -144,7 +144,7 @@ def _context(
         fit=FitContext(seed=seed),
         judge=lambda fitted: _judged(fitted, model, data, metrics),
         hold=lambda: held(data),
-        metric=_usual(metrics, data.meta),
+        metric=drops.usual(metrics, data.meta),
     )
 
 
@@ -238,7 +238,7 @@ def _write(
             **head,
             "parity": certificate.stated(found, "the fp32 graph", None),
             "agreement": certificate.agreement(got, old, meta.task),
-            **_losses(data, old, got, metrics),
+            **drops.losses(data, old, got, metrics),
         }
         if head["precision"] == "int8":
             head["quantised_share"] = certificate.quantised_share(content)
@@ -251,7 +251,7 @@ def _write(
             **head,
             "status": "ok",
             "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics),
-            "bounds": drops.bounds(data.y(meta.judged), _plain(got, meta), _own(metrics, meta), 0),
+            "bounds": drops.bounds_of(data, got, metrics),
             **certificate.sizes(content, made),
             "nonzero_share": certificate.nonzero_share(made),
             "opset": opset["ai.onnx"],
@@ -260,37 +260,6 @@ def _write(
         },
     )
     (out / GRAPH).write_bytes(content)
-
-
-def _losses(
-    data: Prepared, before: np.ndarray, after: np.ndarray, metrics: list[Plugin]
-) -> dict[str, Any]:
-    """Return what predictions lose against the parent's, in all and on the worst slice."""
-    meta, y = data.meta, data.y(data.meta.judged)
-    old, new, own = _plain(before, meta), _plain(after, meta), _own(metrics, meta)
-    columns = {n: v.ravel() for n, v in data.feed(meta.judged).items() if v[0].size == 1}
-    if meta.classes:
-        columns[meta.target] = np.array(meta.classes)[y]
-    return {
-        "drops": drops.drops(y, old, new, own, seed=0),
-        "worst_slice": drops.worst_slice(y, old, new, _usual(metrics, meta), drops.slices(columns)),
-    }
-
-
-def _plain(prediction: np.ndarray, meta: Meta) -> np.ndarray:
-    """Return probabilities (n, k), or values (n,), as metrics take them."""
-    return prediction if meta.task == "classification" else np.ravel(prediction)
-
-
-def _usual(metrics: list[Plugin], meta: Meta) -> Plugin:
-    """Return the metric that usually decides for the task."""
-    own = _own(metrics, meta)
-    return next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
-
-
-def _own(metrics: list[Plugin], meta: Meta) -> list[Plugin]:
-    """Return the metrics of the task."""
-    return [m for m in metrics if meta.task == m.module.TASK]
 
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
