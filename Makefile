@@ -1,10 +1,11 @@
-# make run: the whole `digits` workload. make test: all checks. make harness: changes and kills, in
-# short. All of them set up .venv the first time.
+# make run: the whole `digits` workload. make test: all checks. make coverage: the same, with the
+# lines that are reached. make harness: changes and kills, in short. All of them set up .venv the
+# first time.
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: setup run test harness quick lint types contracts shell ui clean
+.PHONY: setup run test coverage harness quick lint types contracts shell ui clean
 
 setup:
 	@./setup.sh
@@ -13,7 +14,10 @@ run: setup
 	@$(BIN)/temper run digits
 
 test: lint types contracts
-	$(BIN)/pytest -m "not slow and not gpu and not harness" -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest -m "not slow and not gpu and not harness" -n 2 --dist worksteal $(PYTEST)
+
+coverage: setup
+	@$(MAKE) test PYTEST="--cov --cov-report=term:skip-covered $(PYTEST)"
 
 harness: setup
 	$(BIN)/pytest -m harness -n 3 --dist load $(PYTEST)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NEW_DATABASE = "new-prefect.db"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,14 +31,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def api() -> Iterator[str]:
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a new database of Prefect's; making one takes 10 s, and a copy saves a new home that.
+
+    The first of the processes that run tests makes it, in its own home.
+    """
+    from tasks.core import locks, server
+
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    made, own = folder / "new-prefect.db", Path(os.environ["TEMPER_HOME"]) / "prefect.db"
+    with locks.held(folder / "new-prefect.lock"):
+        if not made.exists():
+            server.connect()
+            with closing(sqlite3.connect(own, timeout=60)) as database:
+                database.execute("VACUUM INTO ?", [str(made)])
+        elif not own.exists():
+            shutil.copyfile(made, own)
+    return made
+
+
+@pytest.fixture(scope="session")
+def api(new_database: Path) -> Iterator[str]:
     """Give the address of a real Prefect server of the project's own kind."""
     from tasks.core import server
 
     url = server.connect()
-    home = Path(os.environ["TEMPER_HOME"])
-    with closing(sqlite3.connect(home / "prefect.db", timeout=60)) as database:
-        database.execute("VACUUM INTO ?", [str(home / NEW_DATABASE)])
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -48,12 +65,6 @@ def api() -> Iterator[str]:
 
     with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield url
-
-
-@pytest.fixture(scope="session")
-def new_database(api: str) -> Path:
-    """Give a new database of Prefect's; making one takes 10 s, and a copy saves a new home that."""
-    return Path(os.environ["TEMPER_HOME"]) / NEW_DATABASE
 
 
 @pytest.fixture

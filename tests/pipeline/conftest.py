@@ -201,11 +201,11 @@ def clone(fresh: Project, new_database: Path, tmp_path: Path) -> Iterator[Projec
 
 
 @pytest.fixture(scope="session")
-def ran(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def ran(
+    fresh: Project, new_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
     """Give a project in which `temper run micro` went through once."""
-    folder = tmp_path_factory.mktemp("ran") / "project"
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
-    project = Project(folder)
+    project = cloned(fresh, tmp_path_factory.mktemp("ran") / "project", new_database)
     done = project.run(*project.command("run", "micro"), **MEASURING)
     assert done.returncode == 0, done.stdout + done.stderr
     yield project
