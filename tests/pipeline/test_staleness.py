@@ -7,25 +7,22 @@ import pytest
 from benchmarks.staleness import changes, reach
 from benchmarks.staleness.__main__ import grouped, picked, run, together
 
-SEED = 49  # which needs few runs: changes that reach different tasks are made together
+SEED = 609  # which needs few runs: changes that reach different tasks are made together
 
 
 @pytest.mark.harness
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("half", [0, 1])
-def test_a_change_runs_what_it_reaches_and_nothing_else(half: int, new_database: Path):
-    every = picked(changes.that_matter(), 30, SEED)
-    at = next(n for n in range(len(every) // 2, len(every)) if not every[n].follows)
-    chosen = every[at:] if half else every[:at]
-    quiet = together(picked(changes.neutral(), 10, SEED)[half * 5 : half * 5 + 5])
+def test_a_change_runs_what_it_reaches_and_nothing_else(new_database: Path):
+    changed = grouped(picked(changes.that_matter(), 30, SEED), 8)
+    quiet = together(picked(changes.neutral(), 10, SEED))
 
-    found = run([*grouped(chosen, 8), quiet], 1 - half, SEED, False, new_database)
+    found = run([*changed, quiet], 1, SEED, False, new_database)
 
     assert [entry for entry in found if not entry["right"]] == []
     assert found[-1]["ran"] == []
-    compared = [entry for entry in found if "stale" in entry]
-    assert [entry["stale"] for entry in compared] == [[]] * (1 - half)
-    assert all(entry["compared"] >= 14 for entry in compared)
+    (compared,) = [entry for entry in found if "stale" in entry]
+    assert compared["stale"] == []
+    assert compared["compared"] >= 14
 
 
 def test_the_catalogue_is_large_and_knows_what_it_reaches():
