@@ -33,11 +33,13 @@ def run(
     until: Annotated[str, typer.Option(help="Stop after this step.")] = "report",
     save: Annotated[bool, typer.Option(help="Write the --set params to params.yaml.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Measure latencies anew.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Run every recipe of a sweep.")] = False,
 ) -> None:
     """Run a workload: from its data to a registered model and a report."""
     from flows.running import run_workload
 
-    sys.exit(run_workload(name, settings or [], until, save, measure))
+    settings = [*(settings or []), *(["compress.budget=1"] if full else [])]
+    sys.exit(run_workload(name, settings, until, save, measure))
 
 
 @app.command()

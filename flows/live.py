@@ -15,6 +15,7 @@ USUAL_S = {
     "fit": 4.0,
     "resample": 8.0,
     "export": 1.0,
+    "sketch": 8.0,
     "compress": 0.7,
     "benchmark": 20.0,
 }  # a guess
@@ -32,6 +33,7 @@ def expected(workload: Workload, until: Step) -> dict[str, float]:
         "compare": [*(f"resample {model}" for model in models), "compare"],
         "compress": [
             *(f"export {model}" for model in models),
+            *(f"sketch {model}" for model in models if workload.compress.searched),
             *(f"compress {m} {label}" for m in models for label in workload.compress.recipes),
         ],
         "benchmark": ["benchmark"],

@@ -1,15 +1,18 @@
 """Parameters of `compress`: which recipes every model goes through, and how they are checked."""
 
 import re
+from typing import Any
 
 from pydantic import Field, field_validator
 
+from tasks.compress.recipes import ALL
 from tasks.core import entries
 from tasks.core.entries import Entry
 from tasks.core.errors import ParamsError
 from tasks.core.plugins import Plugin, PluginParams, unknown
 
 FP32 = "fp32"  # the label of the uncompressed graph
+WHOLE = 8  # recipes: a sweep of no more is run whole
 LABEL = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -23,7 +26,15 @@ class Params(PluginParams):
             "int8_trt": [{"ptq_int8": {"dialect": "int8_trt"}}],
             "truncate_half": [{"truncate": {"share": 0.5}}],
         },
-        description="label -> techniques, applied in order; one that does not fit a model says so",
+        description="label -> techniques, applied in order; one that does not fit a model says so; "
+        "`all`: every technique and the usual combinations",
+    )
+    budget: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description=f"share of the time of a sweep of more than {WHOLE} recipes, spent on those "
+        "that could add most; 1: all of them (--full)",
     )
     tolerance: float = Field(
         default=1e-4,
@@ -40,6 +51,11 @@ class Params(PluginParams):
     time_limit_s: float = Field(
         default=300, gt=0, description="for one variant; over it, it has failed"
     )
+
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _all(cls, recipes: Any) -> Any:
+        return ALL if recipes == "all" else recipes
 
     @field_validator("recipes")
     @classmethod
@@ -61,6 +77,11 @@ class Params(PluginParams):
         if problems:
             raise ValueError("; ".join(problems))
         return recipes
+
+    @property
+    def searched(self) -> bool:
+        """Return whether a part of the sweep alone is run."""
+        return self.budget < 1 and len(self.recipes) > WHOLE
 
     def plugins(self, recipe_label: str) -> list[Plugin]:
         """Return the techniques of a recipe, in order, as plugins.

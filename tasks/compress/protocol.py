@@ -3,7 +3,9 @@
 A technique is of one of two kinds. One that works on the graph has `apply(parent, params, context)`
 and returns an onnx.ModelProto; one that works on the fitted model has `shrink(parent, params,
 context)` and returns a model of the same plugin. Both have `applies(parent)`: None, or why not. One
-that changes layer by layer takes `only` in `apply`: the names of the layers to change.
+that changes layer by layer takes `only` in `apply`: the names of the layers to change. One that
+fits further says how often it goes over the training data, `passes(params, model)`, and whether the
+graph then has other weights alone, `SAME_SHAPE`: a search asks before anything is fitted.
 """
 
 from collections.abc import Callable

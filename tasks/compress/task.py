@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from tasks.compress import variants
+from tasks.compress import sketches, variants
 from tasks.compress.params import FP32
 from tasks.core import child, store
 from tasks.core.artifacts import Artifact
@@ -31,6 +31,32 @@ def export(
         return store.put(f"compress/{model.name}/{FP32}", out)
 
 
+@task(name="sketch", task_run_name="sketch {model.name}", **cached("onnx", "onnxruntime"))
+def sketch(
+    parent: Artifact,
+    fitted: Artifact,
+    model: Plugin,
+    recipes: dict[str, list[Plugin]],
+    prepared: Artifact,
+    metrics: list[Plugin],
+    tolerance: float,
+    calibration_rows: int,
+    time_limit_s: float,
+    seed: int,
+) -> Artifact:
+    """Return `search/<model>`: what each recipe's variant would weigh, cost and lose, if known."""
+    with store.writing() as out:
+        child.run(
+            sketches.write,
+            *(out, parent.path, fitted.path, model, recipes, prepared.path),
+            *(metrics, tolerance, calibration_rows, seed),
+            seed=seed,
+            time_limit_s=time_limit_s * len(recipes),
+            label=f"sketch {model.name}",
+        )
+        return store.put(f"search/{model.name}", out)
+
+
 @task(
     name="compress",
     task_run_name="compress {model.name} {recipe_label}",
@@ -48,9 +74,16 @@ def compress(
     calibration_rows: int,
     time_limit_s: float,
     seed: int,
+    settled: tuple[str, str] | None = None,
 ) -> Artifact:
-    """Return `compress/<model>/<label>`: what a recipe makes of the fp32 graph, or why not."""
+    """Return `compress/<model>/<label>`: what a recipe makes of the fp32 graph, or why not.
+
+    settled: status and reason of a variant that need not be made.
+    """
     with store.writing() as out:
+        if settled:
+            variants.write_unmade(out, model, recipe_label, recipe, *settled)
+            return store.put(f"compress/{model.name}/{recipe_label}", out)
         try:
             child.run(
                 variants.write_compressed,
@@ -61,5 +94,5 @@ def compress(
                 label=f"compress {model.name} {recipe_label}",
             )
         except TimeLimitExceeded as error:
-            variants.write_failed(out, model, recipe_label, recipe, str(error))
+            variants.write_unmade(out, model, recipe_label, recipe, "failed", str(error))
         return store.put(f"compress/{model.name}/{recipe_label}", out)

@@ -77,12 +77,12 @@ def write_compressed(
 
     data = Prepared(prepared)
     before = onnx.load(parent / GRAPH)
-    context = _context(data, model, metrics, calibration_rows, seed)
+    context = context_of(data, model, metrics, calibration_rows, seed)
     start = Parent(before, model, lambda: model.module.load(fitted))
     head = _head(model.name, recipe_label, recipe)
     try:
         try:
-            made = _applied(recipe, start, context, data, tolerance).graph
+            made = applied(recipe, start, context, data, tolerance).graph
         except NotApplicable as why:
             certificate.write(out, {**head, "status": "not_applicable", "reason": str(why)})
             return
@@ -95,11 +95,11 @@ def write_compressed(
         certificate.write(out, {**head, "status": "failed", "reason": _words(error)})
 
 
-def write_failed(
-    out: Path, model: Plugin, recipe_label: str, recipe: list[Plugin], why: str
+def write_unmade(
+    out: Path, model: Plugin, recipe_label: str, recipe: list[Plugin], status: str, why: str
 ) -> None:
-    """Write the certificate of a variant that could not be made."""
-    content = {**_head(model.name, recipe_label, recipe), "status": "failed", "reason": why}
+    """Write the certificate of a variant that could not be made, or was not."""
+    content = {**_head(model.name, recipe_label, recipe), "status": status, "reason": why}
     certificate.write(out, content)
 
 
@@ -128,13 +128,13 @@ def blame(
             "works layer by layer; ptq_int8 and ptq_int4 do"
         )
     data = Prepared(prepared)
-    context = _context(data, model, metrics, calibration_rows, seed)
+    context = context_of(data, model, metrics, calibration_rows, seed)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
-    before = _applied(recipe[: places[-1]], start, context, data, tolerance)
+    before = applied(recipe[: places[-1]], start, context, data, tolerance)
     return layers.blamed(before, recipe[places[-1]], context)
 
 
-def _context(
+def context_of(
     data: Prepared, model: Plugin, metrics: list[Plugin], calibration_rows: int, seed: int
 ) -> Context:
     return Context(
@@ -182,7 +182,7 @@ def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -
     return scoring.scores(data.meta.task, data.y(part), predicted, metrics)
 
 
-def _applied(
+def applied(
     recipe: list[Plugin], parent: Parent, context: Context, data: Prepared, tolerance: float
 ) -> Parent:
     """Return what the last technique leaves.

@@ -53,6 +53,10 @@ class Plugin(PluginParams):
     def module(self) -> ModuleType:
         return plugin(self.kind, self.name)
 
+    def with_params(self, **params: Any) -> "Plugin":
+        """Return the plugin with other parameters laid over its own."""
+        return Plugin(kind=self.kind, name=self.name, params={**self.params, **params})
+
     @property
     def typed(self) -> Any:
         """Return the plugin's own `Params`, validated; a plugin without any takes none."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from tasks.compress import networks
 from tasks.compress.protocol import Context, Parent
 from tasks.core import progress
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import taught_by
 
 LIBRARIES = ("numpy", "torch")
@@ -28,6 +28,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data: two students learn."""
+    return 2 * model.typed.epochs
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, NotApplicable, Parent
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import Tuning
 
 LIBRARIES = ("numpy", "torch")
@@ -31,6 +31,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data."""
+    return params.epochs
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:

@@ -13,7 +13,7 @@ from pydantic import Field
 from tasks.compress import networks
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core import progress
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import Tuning, taught_by
 
 LIBRARIES = ("numpy", "torch", "torch-pruning")
@@ -37,6 +37,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data."""
+    return params.steps * params.epochs
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:

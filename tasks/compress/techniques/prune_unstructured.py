@@ -12,11 +12,12 @@ from pydantic import Field
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, Parent
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import Tuning
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+SAME_SHAPE = True
 
 
 class Params(PluginParams):
@@ -29,6 +30,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data."""
+    return params.steps * params.epochs
 
 
 def note(params: Params) -> str:

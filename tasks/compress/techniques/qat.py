@@ -16,11 +16,12 @@ from pydantic import Field
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, Parent
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import Tuning, taught_by
 
 LIBRARIES = ("numpy", "torch", "torchao")
 PRECISION = ""
+SAME_SHAPE = True
 TEMPERATURE = 3.0
 
 
@@ -35,6 +36,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data."""
+    return params.epochs
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:

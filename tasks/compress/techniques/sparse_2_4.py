@@ -12,11 +12,12 @@ from pydantic import Field
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, NotApplicable, Parent
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import Tuning
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+SAME_SHAPE = True
 GROUP, KEPT = 4, 2
 
 
@@ -28,6 +29,11 @@ class Params(PluginParams):
 
 
 applies = networks.unfit
+
+
+def passes(params: Params, model: Plugin) -> int:
+    """Return how often it goes over the training data."""
+    return params.epochs
 
 
 def note(params: Params) -> str:

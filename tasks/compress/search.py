@@ -1,0 +1,140 @@
+"""Which recipes to run where not all may be run: those that could add most to the Pareto front.
+
+Of each recipe a sketch is known: size and work exactly, for neither depends on how well a network
+is fitted; the loss where nothing is fitted further. Where something is, the recipe is given the
+benefit of the doubt: it loses nothing, or what the recipe that it goes on from lost. What it could
+add to the hypervolume is then an upper bound, and the most for its time is run next, until none
+could add a hundredth, or the budget is spent. What came of each lowers the bounds of the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tasks.core.schema import Task
+
+LEAST = 0.01  # of the hypervolume so far: what could add less is not run
+POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
+Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What is known of a recipe's variant.
+
+    size and work: as shares of the fp32 graph's; loss: of the metric, as a share of what makes a
+    variant worthless, None where it has yet to be fitted; seconds: what making it is thought to
+    take; steps: its techniques with their parameters, in words.
+    """
+
+    size: float
+    work: float
+    loss: float | None
+    seconds: float
+    steps: Sequence[str] = ()
+
+
+@dataclass
+class Search:
+    """The order in which a model's recipes are run.
+
+    sketches: by label, of the recipes that can be made; budget_s: seconds for all that are run.
+    """
+
+    sketches: dict[str, Sketch]
+    budget_s: float
+    done: dict[str, Sketch] = field(default_factory=dict)
+
+    def following(self) -> str | None:
+        """Return the recipe to run next; None: none is worth it, or none can be afforded."""
+        left = self.budget_s - sum(s.seconds for s in self.done.values())
+        rates = {
+            label: gain / self.sketches[label].seconds
+            for label, gain in self.gains().items()
+            if self.sketches[label].seconds <= left and self._worth(gain)
+        }
+        return max(rates, key=lambda label: rates[label], default=None)
+
+    def tell(self, label: str, loss: float | None) -> None:
+        """Take in what a recipe that was run lost; None: it came to nothing."""
+        self.done[label] = replace(self.sketches[label], loss=1.0 if loss is None else loss)
+
+    def gains(self) -> dict[str, float]:
+        """Return the hypervolume that each recipe that was not run could add at most."""
+        points, before = self._reached()
+        return {
+            label: hypervolume([*points, self._at_best(sketch)]) - before
+            for label, sketch in self.sketches.items()
+            if label not in self.done
+        }
+
+    def reasons(self) -> dict[str, str]:
+        """Return for each recipe that was not run why not."""
+        _, before = self._reached()
+        found = {}
+        for label, gain in self.gains().items():
+            share = gain / (before + gain) if gain else 0.0
+            why = "" if self._worth(gain) else "at most "
+            found[label] = f"it could add {why}{share:.1%} to the front (hypervolume)"
+            found[label] += "; compress.budget is spent" if self._worth(gain) else ""
+        return found
+
+    def _reached(self) -> tuple[list[Point], float]:
+        points = [point(s) for s in self.done.values()]
+        return points, hypervolume(points)
+
+    def _worth(self, gain: float) -> bool:
+        return gain > 0 and gain >= LEAST * (self._reached()[1] + gain)
+
+    def _at_best(self, sketch: Sketch) -> Point:
+        """Return where a variant would be that loses no more than what it goes on from."""
+        if sketch.loss is not None:
+            return point(sketch)
+        earlier = [
+            s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
+        ]
+        return sketch.size, sketch.work, max(earlier, default=0.0)
+
+
+def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:
+    """Return the search over sketched recipes within a share of the time that all would take.
+
+    sketches: as `sketches.json` has them.
+    """
+    found = {n: Sketch(**s) for n, s in sketches.items() if "reason" not in s}
+    return Search(found, budget * sum(sketch.seconds for sketch in found.values()))
+
+
+def share_lost(before: float | None, after: float | None, task: Task) -> float:
+    """Return how much of what makes a variant worthless it lost; below 0: it gained.
+
+    before, after: accuracy, or an error (regression).
+    """
+    if before is None or after is None:
+        return 1.0
+    return (before - after) / POINTS if task == "classification" else (after / before - 1) / POINTS
+
+
+def point(sketch: Sketch) -> Point:
+    """Return size, work and loss."""
+    return sketch.size, sketch.work, sketch.loss or 0.0
+
+
+def hypervolume(points: list[Point]) -> float:
+    """Return the volume between points and (1, 1, 1), which is the fp32 graph at its worst."""
+    kept = sorted((p for p in points if max(p) < 1), key=lambda p: p[2])
+    total = 0.0
+    for at, (_, _, loss) in enumerate(kept):
+        following = kept[at + 1][2] if at + 1 < len(kept) else 1.0
+        total += (following - loss) * _area([(x, y) for x, y, _ in kept[: at + 1]])
+    return total
+
+
+def _area(points: list[tuple[float, float]]) -> float:
+    """Return the area between points and (1, 1)."""
+    total, lowest = 0.0, 1.0
+    for x, y in sorted(points):
+        if y < lowest:
+            total += (1 - x) * (lowest - y)
+            lowest = y
+    return total

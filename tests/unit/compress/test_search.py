@@ -1,0 +1,143 @@
+"""A part of the sweep: which recipes are run, in which order, and what the others are told."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from flows.workload import Workload
+from tasks.compress import sketches
+from tasks.compress.params import Params
+from tasks.compress.recipes import ALL
+from tasks.compress.search import LEAST, Search, Sketch, begin, hypervolume, share_lost
+from tasks.core.plugins import names
+from tests.compressed import Study, certificate, technique
+
+
+def test_the_hypervolume_is_the_share_of_points_that_something_dominates():
+    rng = np.random.default_rng(0)
+    points = [tuple(p) for p in rng.uniform(0.1, 1.2, (6, 3))]
+    drawn = rng.uniform(0, 1, (200_000, 3))
+    dominated = np.any([np.all(drawn >= p, axis=1) for p in points], axis=0).mean()
+    assert hypervolume(points) == pytest.approx(dominated, abs=0.005)
+    assert hypervolume([]) == hypervolume([(0.5, 1.0, 0.0)]) == 0.0
+    assert hypervolume([(0.5, 0.5, -1.0)]) == pytest.approx(0.5)  # better than fp32 counts
+
+
+def test_what_is_lost_is_five_points_of_accuracy_or_five_percent_of_an_error():
+    assert share_lost(0.98, 0.93, "classification") == pytest.approx(1.0)
+    assert share_lost(2.0, 2.1, "regression") == pytest.approx(1.0)
+    assert share_lost(2.0, 1.9, "regression") < 0
+    assert share_lost(0.98, None, "classification") == 1.0
+
+
+def sketched(**known: tuple[float, float, float | None]) -> dict[str, Sketch]:
+    return {
+        name: Sketch(*point, seconds=1.0, steps=name.split("_")) for name, point in known.items()
+    }
+
+
+def test_the_most_promising_comes_first_and_what_adds_nothing_is_not_run():
+    search = Search(
+        sketched(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None), worse=(0.6, 0.6, 0.2)), 10.0
+    )
+    assert search.following() == "tiny"
+    search.tell("tiny", 0.05)
+    assert search.following() is None
+    assert set(search.reasons()) == {"half", "worse"}
+    assert all("at most 0.0%" in why for why in search.reasons().values())
+
+
+def test_where_the_promise_is_not_kept_the_next_has_its_turn():
+    search = Search(sketched(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None)), 10.0)
+    search.tell("tiny", None)  # it failed
+    assert search.following() == "half"
+
+
+def test_what_goes_on_from_a_recipe_is_expected_to_lose_what_that_lost():
+    known = sketched(tiny=(0.2, 0.2, None), tiny_int8=(0.1, 0.1, None), other=(0.3, 0.3, None))
+    search = Search(known, 10.0)
+    assert search.following() == "tiny_int8"
+    search = Search(known, 10.0)
+    search.tell("tiny", 0.9)
+    assert search.following() == "other"
+
+
+def test_the_budget_is_kept_and_named():
+    search = begin(
+        {
+            name: {"size": s, "work": s, "loss": None, "seconds": 10.0, "steps": [name]}
+            for name, s in (("a", 0.6), ("b", 0.3), ("c", 0.5), ("d", 0.4))
+        }
+        | {"e": {"reason": "not a network"}},
+        0.25,
+    )
+    assert search.budget_s == 10.0
+    assert search.following() == "b"
+    search.tell("b", 0.5)
+    assert search.following() is None
+    assert "compress.budget is spent" in search.reasons()["d"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_sketches_that_hold_it_reaches_nearly_all_of_the_hypervolume(seed):
+    rng = random.Random(seed)
+    known = {
+        str(n): Sketch(rng.random(), rng.random(), rng.choice([None, rng.random()]), 1.0, (str(n),))
+        for n in range(25)
+    }
+    truth = {n: s.loss if s.loss is not None else rng.random() * 0.5 for n, s in known.items()}
+    search = Search(known, 25.0)
+    while label := search.following():
+        search.tell(label, truth[label])
+    every = [(s.size, s.work, truth[n]) for n, s in known.items()]
+    ran = [(s.size, s.work, truth[n]) for n, s in search.done.items()]
+    left = len(known) - len(ran)
+    assert hypervolume(ran) >= (1 - LEAST * left) * hypervolume(every)
+    assert left > 5
+
+
+def test_all_names_every_technique_and_is_searched_unless_full():
+    params = Params.model_validate({"recipes": "all"})
+    assert {p.name for label in params.recipes for p in params.plugins(label)} == set(
+        names("technique")
+    )
+    assert params.searched
+    assert not Params(recipes=ALL, budget=1).searched
+    assert not Params().searched, "a short sweep is run whole"
+
+
+@pytest.mark.parametrize("name", ["convnet", "light_gbm"])
+def test_a_sketch_is_what_the_variant_turns_out_to_be(digits: Study, tmp_path, name):
+    recipes = {
+        "int8": [technique("ptq_int8")],
+        "student": [technique("distill")],
+        "zeros": [technique("prune_unstructured", epochs=1, steps=1)],
+        "short": [technique("truncate")],
+    }
+    sketches.write(
+        *(tmp_path, digits.fp32(name), digits.fitted(name), digits.model(name), recipes),
+        *(digits.data.folder, digits.metrics, 1e-4, 64, 0),
+    )
+    found = json.loads((tmp_path / sketches.FILE).read_text())
+    before = certificate(digits.fp32(name))
+    for label, recipe in recipes.items():
+        stated = certificate(digits.compressed(name, f"sketched_{label}", *recipe))
+        if stated["status"] == "not_applicable":
+            assert found[label] == {"reason": stated["reason"]}
+            continue
+        sketch = Sketch(**found[label])
+        assert sketch.size == pytest.approx(stated["bytes"] / before["bytes"], rel=0.01)
+        fitted = label in ("student", "zeros")
+        assert (sketch.loss is None) == fitted
+        if not fitted:
+            after = stated["metrics"]["accuracy"]
+            lost = share_lost(before["metrics"]["accuracy"], after, "classification")
+            assert sketch.loss == pytest.approx(lost)
+
+
+def test_a_workload_may_ask_for_all():
+    table = {"task": "regression", "target": "y"}
+    workload = Workload.model_validate({"table": table, "compress": {"recipes": "all"}})
+    assert set(workload.compress.recipes) == set(ALL)
