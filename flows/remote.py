@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -29,27 +30,27 @@ def measure(bundle: Path, host: str, python: str) -> Path:
     for what, text, form in (("--ssh", host, HOST), ("--python", python, PYTHON)):
         if not form.fullmatch(text):
             raise ParamsError(f"{what} {text!r}: expected the form {form.pattern}")
+    for tool in ("scp", "ssh"):
+        if shutil.which(tool) is None:
+            raise EngineUnavailable(
+                f"no `{tool}` here: write the bundle with --bundle, and copy it by other means"
+            )
     folder = f"temper-bundle-{secrets.token_hex(6)}"
     measured = bundle / "measured.json"
     print(f"Copying the bundle to {host}, measuring there", flush=True)
-    _run("copy the bundle", "scp", "-q", "-r", "--", str(bundle), f"{host}:{folder}")
     try:
+        _run("copy the bundle", "scp", "-q", "-r", "--", str(bundle), f"{host}:{folder}")
         _run("measure", "ssh", "--", host, python, f"{folder}/measure.py")
         _run("bring it back", "scp", "-q", "--", f"{host}:{folder}/measured.json", str(measured))
     finally:
         removed = subprocess.run(["ssh", "--", host, "rm", "-r", folder], check=False)
         if removed.returncode:
-            print(f"note: {folder} could not be removed from {host}")
+            print(f"note: {folder} may be left on {host}: it could not be removed")
     return measured
 
 
 def _run(step: str, *command: str) -> None:
-    try:
-        done = subprocess.run(command, check=False)
-    except FileNotFoundError:
-        raise EngineUnavailable(
-            f"no `{command[0]}` here: write the bundle with --bundle, and copy it by other means"
-        ) from None
+    done = subprocess.run(command, check=False)
     if done.returncode:
         raise TemperError(
             f"could not {step}: `{' '.join(command)}` ended with code {done.returncode}; its words "

@@ -4,7 +4,8 @@
 It needs Linux, Python 3.9, numpy and onnxruntime, and nothing of Temper. Nothing leaves the device.
 Every graph is measured with one thread and with all of them, one row a call. A process is started
 for every graph, number of threads and round, in shuffled order (Kalibera & Jones 2013: a process
-has a speed of its own); it warms up, and only then its calls are timed.
+has a speed of its own); it warms up, and only then its calls are timed. All of it is in one file,
+because that is copied.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from pathlib import Path
 FORMAT = 1
 HERE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "onnxruntime")
-WARM_UP, WARM_UP_S, LEAST_WARM_UP = 20, 0.2, 3  # longer: a processor takes time to speed up
+WARM_UP_S, LEAST_WARM_UP = 0.1, 3  # calls; a processor takes time to speed up
+ROUND_MS = 50  # of timed calls in a round at least: microseconds are many calls
 P99_FLOOR = 662  # MLPerf LoadGen's: with fewer calls there is no p99
 TAIL = 0.025  # of the interval, on either side
 AGREEING = 0.9  # the share of rows whose outputs must be the expected ones; a tree may flip one
@@ -72,7 +74,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=HERE / "measured.json")
     parser.add_argument("--rounds", type=int, default=10, help="6 or more (default: 10)")
-    parser.add_argument("--samples", type=int, default=1000, help="calls of each, in all rounds")
+    parser.add_argument(
+        "--samples", type=int, default=1000, help="calls of each at least, in all rounds"
+    )
     parser.add_argument("--budget-s", type=float, default=600, help="seconds of timed calls")
     power = parser.add_mutually_exclusive_group()
     power.add_argument("--power-file", help="a sensor: /sys/class/hwmon/hwmon2/power1_input")
@@ -107,9 +111,10 @@ def _verify(manifest: dict) -> None:
 
 
 def _child(manifest: dict, index: int, threads: int, calls: int, seconds: float) -> dict:
-    """Return what a graph does with some threads: outputs checked, memory, times of `calls` calls.
+    """Return what a graph does with some threads: memory, the times of so many calls.
 
-    With `seconds`: how many calls fit into them, after a line that says that they begin.
+    Without any calls its outputs are held against the expected ones. With `seconds`: how many calls
+    fit into them, after a line that says that they begin.
     """
     import numpy as np
 
@@ -120,8 +125,10 @@ def _child(manifest: dict, index: int, threads: int, calls: int, seconds: float)
     names = [given.name for given in session.get_inputs()]
     count = len(rows[names[0]])
     feeds = [{name: rows[name][i : i + 1] for name in names} for i in range(count)]
-    got = [session.run(graph["compared"], feed) for feed in feeds]
-    found = _agreement(np, got, _arrays(np, graph["outputs"]), graph)
+    found: dict = {}
+    if not calls:
+        got = [session.run(graph["compared"], feed) for feed in feeds]
+        found = _agreement(np, got, _arrays(np, graph["outputs"]), graph)
     call = _timed(session, graph["compared"][:1], feeds)
     gc.disable()
     found["call_ms"] = statistics.median(_warm_up(call))
@@ -242,7 +249,8 @@ def _started(
     index: int, threads: int, calls: int = 0, seconds: float = 0, while_running=None
 ) -> dict:
     """Return what a child says of a graph, with a status; one that is killed is not the end."""
-    command = [sys.executable, "-I", str(Path(__file__).resolve()), "--child"]
+    isolated = ["-I"] if sys.flags.isolated else []  # as this process was started
+    command = [sys.executable, *isolated, str(Path(__file__).resolve()), "--child"]
     command += [str(part) for part in (index, threads, calls, seconds)]
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
@@ -262,7 +270,7 @@ def _started(
         short = any(word in errors for word in ALLOCATION)
         return {"status": "memory" if short else "failed", "reason": last[-300:]}
     found = json.loads(said.splitlines()[-1])
-    if found["agreeing"] < AGREEING:
+    if found.get("agreeing", 1.0) < AGREEING:
         share, most = f"{found['agreeing']:.0%} of the rows", f"{found['max_difference']:.3g}"
         reason = f"other outputs than expected: {share} agree, the largest difference is {most}"
         return {"status": "differs", "reason": reason}
@@ -273,7 +281,10 @@ def _rounds(keys: list, first: dict, options: argparse.Namespace) -> dict:
     """Return what each round said of each graph and number of threads, within the budget."""
     share_ms = 1e3 * options.budget_s / (options.rounds * max(len(keys), 1))
     wanted = -(-options.samples // options.rounds)
-    calls = {key: min(wanted, max(1, int(share_ms / first[key]["call_ms"]))) for key in keys}
+    calls = {}
+    for key in keys:
+        took = first[key]["call_ms"]
+        calls[key] = max(1, int(min(share_ms / took, max(wanted, ROUND_MS / took))))
     found: dict = {key: [] for key in keys}
     generator, order = random.Random(0), list(keys)
     for at in range(options.rounds):
@@ -329,9 +340,14 @@ def _power_source(options: argparse.Namespace):
 def _watts(power, seconds: float) -> float:
     """Return the mean of what the sensor says for a while."""
     began, found = time.perf_counter(), []
-    while time.perf_counter() - began < seconds:
-        found.append(power())
-        time.sleep(POWER_EVERY_S)
+    try:
+        while time.perf_counter() - began < seconds:
+            found.append(power())
+            time.sleep(POWER_EVERY_S)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        sys.exit(f"measure.py: no number from the power sensor: {error}")
+    if not 0 < statistics.fmean(found) < math.inf:
+        sys.exit(f"measure.py: the power sensor says {found[0]:g} W: expected more than 0")
     return statistics.fmean(found)
 
 

@@ -92,8 +92,15 @@ def _outputs(
         options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs() if o.type in ("tensor(float)", "tensor(double)")]
-    found = session.run(names, {i.name: rows[i.name] for i in session.get_inputs()})
-    return {name: np.asarray(values) for name, values in zip(names, found, strict=True)}
+    inputs = [given.name for given in session.get_inputs()]
+    found = [  # a row a call, as the device makes them
+        session.run(names, {name: rows[name][at : at + 1] for name in inputs})
+        for at in range(len(rows[inputs[0]]))
+    ]
+    return {
+        name: np.concatenate([np.asarray(row[at]) for row in found])
+        for at, name in enumerate(names)
+    }
 
 
 def _save(path: Path, arrays: list[np.ndarray]) -> None:
