@@ -16,7 +16,7 @@ from tasks.core.plugins import plugin
 from tasks.core.prepared import Prepared
 from tasks.core.temporary import folder as temporary
 from tasks.recommend.bundle.write import ROWS, write
-from tasks.recommend.measured import Row, check_board, read
+from tasks.recommend.measured import Measured, Row, check_board, read
 
 HERE = "this_machine"
 
@@ -101,32 +101,19 @@ def _write(name: str, device: str, made: Made, place: Path) -> list[str]:
 
 
 def _keep(name: str, device: str, made: Made, path: Path) -> None:
-    """Hold what was measured against the last run, and put it beside params.yaml.
+    """Put what was measured beside params.yaml, and say what it is.
 
     Raises:
         DataError: it is not sound, of another workload or device, or of graphs of no variant.
     """
-    found = read(path)
-    if (found.workload, found.device) != (name, device):
-        raise DataError(
-            f"{path}: expected what a {device} measured of {name}, found {found.workload} on a "
-            f"{found.device}"
-        )
-    check_board(found)
-    known = _graphs(made)
-    strangers = {r.graph: r.variant for r in found.rows if r.graph not in known}
-    named = ", ".join(f"{variant} ({graph[:12]})" for graph, variant in strangers.items())
-    if len(strangers) == len({row.graph for row in found.rows}):
-        raise DataError(
-            f"{path}: none of its graphs is a variant of the last run: {named}. "
-            f"Make a new bundle: `temper calibrate {name} --device {device} --bundle FOLDER`"
-        )
+    found, known = read(path), _graphs(made)
+    strangers = _checked(found, name, device, known, path)
     target = calibrations.place(device, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     part.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     os.replace(part, target)
-    measured = {row.graph for row in found.rows if row.status == "ok"} & set(known)
+    measured = {row.graph for row in found.rows if row.status == "ok"} & known
     print(
         f"{target}: {len(measured)} of {len(known)} graphs measured. Keep it in git; "
         f"`temper run {name}` shows it in the recommendation and the report."
@@ -135,9 +122,31 @@ def _keep(name: str, device: str, made: Made, path: Path) -> None:
         if row.graph in known:
             print(f"  {_words(row)}")
     if strangers:
-        print(f"note: of no variant of the last run, and not shown: {named}")
+        print(f"note: of no variant of the last run, and not shown: {strangers}")
     if found.throttled:
         print(f"note: the device was {found.throttled}: cool it and measure again")
+
+
+def _checked(found: Measured, name: str, device: str, known: set[str], path: Path) -> str:
+    """Return the graphs that are of no variant, in words; one at least has to be.
+
+    Raises:
+        DataError: it is of another workload, device or board, or all graphs are of no variant.
+    """
+    if (found.workload, found.device) != (name, device):
+        raise DataError(
+            f"{path}: expected what a {device} measured of {name}, found {found.workload} on a "
+            f"{found.device}"
+        )
+    check_board(found)
+    others = {row.graph: row.variant for row in found.rows if row.graph not in known}
+    named = ", ".join(f"{variant} ({graph[:12]})" for graph, variant in others.items())
+    if all(row.graph in others for row in found.rows):
+        raise DataError(
+            f"{path}: none of its graphs is a variant of the last run: {named}. "
+            f"Make a new bundle: `temper calibrate {name} --device {device} --bundle FOLDER`"
+        )
+    return named
 
 
 def _graphs(made: Made) -> set[str]:
