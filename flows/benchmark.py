@@ -1,5 +1,6 @@
 """benchmark: every variant x every engine, interleaved -> recommend."""
 
+from flows import calibrations
 from flows.workload import Step, Workload, ends
 from tasks.benchmark import machine
 from tasks.benchmark.task import measure
@@ -31,8 +32,13 @@ def benchmark(
     )
     if ends(until, "benchmark"):
         return named(measurements)
-    params = workload.recommend
+    params, measured = workload.recommend, calibrations.of(name)
     choice = recommend(
-        measurements, made["compare/leaderboard"], variants, params, params.plugins()
+        measurements,
+        made["compare/leaderboard"],
+        variants,
+        params,
+        params.plugins([of.device for of in measured]),
+        measured,
     )
     return named(measurements, choice)

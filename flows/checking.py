@@ -1,8 +1,9 @@
 """`temper check` and `temper plugins`: what params.yaml says, and what there is to say in it."""
 
+from flows import calibrations
 from flows.workload import build
 from tasks.core import params
-from tasks.core.errors import ParamsError
+from tasks.core.errors import DataError, ParamsError
 from tasks.core.home import project
 from tasks.core.plugins import KINDS, names, plugin, unavailable
 
@@ -18,6 +19,10 @@ def check_all() -> int:
             problems.append(str(error))
             continue
         problems += [f"workloads.{name}.{line}" for line in workload.problems()]
+        try:
+            calibrations.of(name)
+        except DataError as error:
+            problems.append(str(error))
     if problems:
         raise ParamsError("\n".join(problems))
     print(f"params.yaml is sound: {', '.join(content['workloads'])}")

@@ -99,6 +99,31 @@ def explain(
 
 
 @app.command()
+def calibrate(
+    name: Name,
+    device: Annotated[str, typer.Option(help="raspberry_pi_5, ..., or this_machine.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Write what the device measures: a new folder, or a .zip.")
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="Take in the measured.json that the device wrote.")
+    ] = None,
+    ssh: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Copy, measure, bring back by ssh.")
+    ] = None,
+    python: Annotated[str, typer.Option(help="With --ssh: the device's Python.")] = "python3",
+) -> None:
+    """Measure a device for real: its latencies, memory and energy replace the estimates.
+
+    Three steps: --bundle, run its measure.py on the device, --measured. Or --ssh does all three.
+    `this_machine` needs none of them.
+    """
+    from flows.calibrating import calibrate
+
+    calibrate(name, device, bundle, measured, ssh, python)
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml: every problem at once, with its path and the nearest known name."""
     from flows.checking import check_all

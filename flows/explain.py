@@ -20,6 +20,7 @@ WORLD = {  # arguments that speak of something outside the params
     "previous": "input the last run's report",
     "champion": "input the champion's report",
     "machine": "this machine",
+    "calibrations": "input devices/*/{workload}.json",
     "facts": "params or data of another step",
 }
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from flows import mending, versioning
+from flows import calibrations, mending, versioning
 from tasks.core import child, params
 from tasks.core.artifacts import Made
 from tasks.core.errors import ParamsError
@@ -39,6 +39,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
     content = params.read(project())
     workload = build(name, params.override(params.section(content, name), settings))
     _ = workload.models  # a wrong model parameter is told before anything starts
+    calibrations.of(name)  # and a device's file that is not sound
     if save and settings:
         save_settings(name, settings)
     registers = STEPS.index(until) >= STEPS.index("register")

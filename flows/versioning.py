@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from flows import mending
+from flows import calibrations, mending
 from flows.view import MANIFEST
 from tasks.core import devices, locks, params, store
 from tasks.core.artifacts import Artifact, file_digest
@@ -218,6 +218,7 @@ def _dependencies(name: str) -> str:
     """Return a digest of what the stages depend on beside the raw data: code as files, params."""
     root = project()
     files = [p for top in ("flows", "tasks") for p in (root / top).rglob("*") if _counts(p)]
+    files += calibrations.files(name)
     content = params.read(root)
     return params.digest(
         {

@@ -49,6 +49,15 @@ def quiet(device: str) -> Iterator[None]:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Have the machine alone for a block, as `quiet` does, but without a Prefect server: for what
+    no flow runs.
+    """
+    with _lane(shared=False):
+        yield
+
+
+@contextmanager
 def slot(limit: str, count: int, need_mib: int = 0) -> Iterator[None]:
     """Hold one of a limit's `count` slots for a block, once there is `need_mib` of GPU memory.
 

@@ -1,5 +1,6 @@
 """What `recommend` is asked for: the goal, the limits, and which engines and batch size count."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -48,15 +49,16 @@ class Params(PluginParams):
     devices: list[str] = Field(
         default=["raspberry_pi_4", "raspberry_pi_5", "raspberry_pi_zero_2w"],
         description="small devices that every variant's latency, memory and energy are estimated "
-        "for; they decide nothing",
+        "for; they decide nothing. Those that `temper calibrate` measured are shown besides",
     )
     batch: int = Field(
         default=1, ge=1, description="rows in one call, for latencies and their limit"
     )
 
-    def plugins(self) -> list[Plugin]:
-        """Return the devices as plugins."""
-        return [Plugin(kind="device", name=name) for name in self.devices]
+    def plugins(self, measured: Sequence[str] = ()) -> list[Plugin]:
+        """Return the devices as plugins, those that were measured besides."""
+        every = dict.fromkeys([*self.devices, *measured])
+        return [Plugin(kind="device", name=name) for name in every]
 
     @field_validator("devices")
     @classmethod

@@ -1,6 +1,7 @@
 """The task `recommend`: what to ship, and why."""
 
 import json
+from collections.abc import Sequence
 
 from prefect import task
 
@@ -11,6 +12,7 @@ from tasks.core.plugins import Plugin
 from tasks.recommend.choice import recommend as recommendation
 from tasks.recommend.constraints import crowded
 from tasks.recommend.estimates import estimates
+from tasks.recommend.measured import Measured
 from tasks.recommend.params import Params
 
 
@@ -21,10 +23,11 @@ def recommend(
     variants: list[Artifact],
     params: Params,
     devices: list[Plugin],
+    calibrations: Sequence[Measured] = (),
 ) -> Artifact:
     """Return `recommend/choice`: the chosen variant with reasons, or what stands in the way.
 
-    `devices`: those that every variant is estimated for.
+    `devices`: those that every variant is estimated for; `calibrations`: what was measured there.
     """
     described = [json.loads(v.file("variant.json").read_text()) for v in variants]
     measured = json.loads(measurements.file("measurements.json").read_text())
@@ -39,7 +42,7 @@ def recommend(
         for variant, stated in zip(variants, described, strict=True)
         if stated["status"] == "ok"
     }
-    content["devices"] = estimates(graphs, [device.name for device in devices])
+    content["devices"] = estimates(graphs, [device.name for device in devices], calibrations)
     if warning := crowded(measured):
         content["why"].append(warning)
     with store.writing() as folder:

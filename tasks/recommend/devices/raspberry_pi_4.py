@@ -5,3 +5,4 @@ CORES = 4
 MEMORY_MIB = 4096
 HPL_GFLOPS: float | None = 11.9
 IDLE_W, LOAD_W = 2.5, 7.2
+BOARD = "Raspberry Pi 4"  # how its device tree begins

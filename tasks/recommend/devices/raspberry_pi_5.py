@@ -5,3 +5,4 @@ CORES = 4
 MEMORY_MIB = 4096
 HPL_GFLOPS: float | None = 35.2
 IDLE_W, LOAD_W = 3.3, 12.7
+BOARD = "Raspberry Pi 5"  # how its device tree begins

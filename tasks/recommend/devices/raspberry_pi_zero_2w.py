@@ -5,3 +5,4 @@ CORES = 4
 MEMORY_MIB = 512
 HPL_GFLOPS: float | None = None
 IDLE_W, LOAD_W = 0.6, 2.1
+BOARD = "Raspberry Pi Zero 2"  # how its device tree begins

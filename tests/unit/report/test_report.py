@@ -135,6 +135,31 @@ def test_nothing_fits_is_what_the_page_says(sources):
     assert "would have to become" in text
 
 
+def test_measured_figures_stand_beside_estimates(content):
+    estimate = {"variant": "mlp/fp32", "device": "raspberry_pi_5", "kind": "estimate"}
+    estimate |= {"basis": "CNNs", "latency_ms": {"1": [8.0, 9.0], "4": [2.0, 4.0]}}
+    estimate |= {"latency_error": None, "naive_ms": 1.0, "memory_error": None}
+    estimate |= {"peak_memory_mib": 3.0, "memory_is_least": False, "energy_mj": [6.0, 50.0]}
+    figures = {"p50_ms": 2.5, "p99_ms": None, "samples": 321}
+    own = {
+        "by_threads": {"4": figures},
+        "base_rss_mib": 40.0,
+        "peak_rss_mib": 52.5,
+        "note": "<hot>",
+    }
+    measured = estimate | {"kind": "measured", "basis": "measured on a board", "measured": own}
+    measured |= {"latency_ms": {"4": [2.4, 2.75]}, "estimated_ms": estimate["latency_ms"]}
+    short = measured | {"latency_ms": None, "memory_error": "killed", "energy_mj": None}
+    short |= {"latency_error": "failed on the device: killed"}
+    content["recommendation"]["devices"] = [estimate, measured, short]
+    text = " ".join(re.sub("<[^>]+>", " ", page.render(content)).split())
+    assert "2 ms to 4 ms" in text
+    assert "2.5 ms 2.4 ms to 2.75 ms; p99 insufficient; 321 calls; estimated 2 ms to 4 ms" in text
+    assert "52.5 MiB 40.0 without the graph" in text
+    assert "measured on a board; &lt;hot&gt;" in text
+    assert "failed on the device: killed" in text
+
+
 def test_the_tables_for_other_programs(made):
     board = pl.read_csv(made.file("leaderboard.csv"))
     assert board["name"].to_list()[0] == "convnet"
