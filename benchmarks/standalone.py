@@ -25,7 +25,8 @@ BATCH = 1024
 # rounds quantised layers otherwise, and a row that changes its bin moves the calibration error.
 TOLERANCE = {"onnx_runtime": 1e-6, "open_vino": 0.01}
 TYPES = {"float": np.float32, "double": np.float64, "uint8": np.uint8}
-AS_WRITTEN = {"session.disable_quant_qdq": "1"}  # how `int8_trt` graphs are certified on a CPU
+AS_WRITTEN = {"session.disable_quant_qdq": "1"}  # how these are certified on a CPU:
+DIALECTS = ("int8_trt", "int4_qdq")
 
 
 def main() -> None:
@@ -119,7 +120,7 @@ def _options(dialect: str | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    for key, value in AS_WRITTEN.items() if dialect == "int8_trt" else ():
+    for key, value in AS_WRITTEN.items() if dialect in DIALECTS else ():
         options.add_session_config_entry(key, value)
     return options
 
