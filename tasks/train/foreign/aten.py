@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from tasks.core.graph import Graph, matrix
-from tasks.train.foreign.operators import SHAPES, WRITERS, Ref
+from tasks.train.foreign.operators import SHAPES, WRITERS, Ref, Unwritten
 
 ATEN = "torch.ops.aten."
 SIZE = "sym_size.int"
-CHECKS = ("torch.ops.aten._assert", "_operator.")  # what export noted about sizes
 UNREAD = object()  # an argument of a kind that no operator here takes
 
 
@@ -64,7 +63,8 @@ def _is_known(call: Call) -> bool:
 
 
 def _computed(program: Program) -> list[Call]:
-    return [c for c in program.calls if not c.target.startswith(CHECKS)]
+    """Return the calls that give something; export notes what it assumed of sizes by others."""
+    return [c for c in program.calls if c.outputs]
 
 
 def run(program: Program, X: np.ndarray) -> np.ndarray:
@@ -81,17 +81,24 @@ def run(program: Program, X: np.ndarray) -> np.ndarray:
 
 
 def to_onnx(program: Program, features: int) -> Any:
-    """Return the graph X (N, feature) -> the program's output, under the name `given`."""
+    """Return the graph X (N, feature) -> the program's output, under the name `given`.
+
+    Raises:
+        Unwritten: an operator has a form, or a setting, that no graph is written for.
+    """
     graph = Graph()
     known: dict[str, Any] = {**program.weights, program.input: Ref("X")}
     for call in _computed(program):
         if call.operator == SIZE:
             continue
-        schema = _operator(call)._schema.arguments
-        given = {a.name: call.given.get(a.name, a.default_value) for a in schema}
-        given = {k: _filled(v, known) for k, v in given.items() if k not in SHAPES}
-        shape = program.shapes[call.outputs[0]]
-        made = Ref(WRITERS[call.written](graph, given, shape))
+        try:
+            schema = _operator(call)._schema.arguments
+            given = {a.name: call.given.get(a.name, a.default_value) for a in schema}
+            given = {k: _filled(v, known) for k, v in given.items() if k not in SHAPES}
+            shape = program.shapes[call.outputs[0]]
+            made = Ref(WRITERS[call.written](graph, given, shape))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Unwritten(f"{call.operator} is not written as a graph in this form") from None
         known[call.outputs[0]] = made
         if call.in_place:
             known[call.given[schema[0].name]] = made

@@ -141,9 +141,19 @@ class Two(nn.Module):
         return x + y
 
 
-class Sorted(nn.Module):
+class Unknown(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cumsum(x, 1)
+
+
+class Whole(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x.mean()
+
+
+class Doubled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(2 * x.shape[0], -1)
 
 
 def test_what_does_not_suit_says_why(perceptron):
@@ -154,7 +164,9 @@ def test_what_does_not_suit_says_why(perceptron):
         (saved(nn.ReLU(), whole), "not float32"),
         (saved(Two(), row, row), "expected one input, a tensor; found 2: x, y"),
         (saved(NETWORKS["perceptron"], free=False), "its batch is fixed to 2.*dynamic_shapes"),
-        (saved(Sorted()), "cumsum.default is not written as a graph here.*ONNX"),
+        (saved(Unknown()), "cumsum.default is not written as a graph here.*ONNX"),
+        (saved(Whole()), "mean.default is not written as a graph in this form"),
+        (saved(Doubled()), "_operator.mul is not written as a graph here"),
         (b"\xff nothing of the kind", r"not a program of torch.export \(BadZipFile"),
         (changed(perceptron, {"archive_format": b"zip"}), "save it with torch.export.save"),
         (changed(perceptron, {"data/weights/weight_0": b"1234"}), "within its bytes"),
