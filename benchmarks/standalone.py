@@ -56,11 +56,12 @@ def checked(folder: Path, root: Path, frame: pl.DataFrame) -> list[dict[str, Any
     rows = []
     for engine, load in (("onnx_runtime", _onnx_runtime), ("open_vino", _open_vino)):
         made = {**row, "engine": engine, "certified": stated["metrics"]}
-        if engine == "open_vino" and "ai.onnx.ml" in stated["domains"]:
-            rows.append({**made, "status": "skipped", "why": "a tree ensemble (ai.onnx.ml)"})
-            continue
         try:
-            made["found"] = _found(folder / "model.onnx", load, stated["dialect"], frame)
+            session = _session(folder / "model.onnx", stated["dialect"])
+            if engine == "open_vino" and (why := _unfit(session, stated)):
+                rows.append({**made, "status": "skipped", "why": why})
+                continue
+            made["found"] = _found(session, load(folder / "model.onnx", session), frame)
         except Exception as error:  # it does not open, whatever the engine raises
             rows.append({**made, "status": "differs", "why": " ".join(str(error).split())[:120]})
             continue
@@ -82,12 +83,18 @@ def _apart(certified: float | None, found: float | None) -> float:
     return abs(found - certified) / max(1, abs(certified))
 
 
-def _found(path: Path, load: Any, dialect: str | None, frame: pl.DataFrame) -> dict[str, float]:
-    """Return the metrics of a file's predictions of all rows, by name."""
-    described = onnxruntime.InferenceSession(str(path), _options(dialect), ["CPUExecutionProvider"])
-    properties = described.get_modelmeta().custom_metadata_map
-    feed = {i.name: _tensor(frame[i.name], i.type, i.shape) for i in described.get_inputs()}
-    run = load(path, dialect, described)
+def _unfit(session: Any, stated: dict[str, Any]) -> str | None:
+    """Return why OpenVINO cannot read a graph, or None."""
+    if "ai.onnx.ml" in stated["domains"]:
+        return "a tree ensemble (ai.onnx.ml)"
+    texts = [i.name for i in session.get_inputs() if i.type == "tensor(string)"]
+    return f"text inputs ({', '.join(texts[:3])})" if texts else None
+
+
+def _found(session: Any, run: Any, frame: pl.DataFrame) -> dict[str, float]:
+    """Return the metrics of what `run` predicts for all rows, by name."""
+    properties = session.get_modelmeta().custom_metadata_map
+    feed = {i.name: _tensor(frame[i.name], i.type, i.shape) for i in session.get_inputs()}
     parts = [
         run({n: v[at : at + BATCH] for n, v in feed.items()}) for at in range(0, len(frame), BATCH)
     ]
@@ -116,21 +123,21 @@ def _tensor(column: pl.Series, kind: str, shape: list[Any]) -> np.ndarray:
     return np.ascontiguousarray(values.reshape(len(column), *shape[1:]))
 
 
-def _options(dialect: str | None) -> Any:
+def _session(path: Path, dialect: str | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     for key, value in AS_WRITTEN.items() if dialect in DIALECTS else ():
         options.add_session_config_entry(key, value)
-    return options
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
 
-def _onnx_runtime(path: Path, dialect: str | None, session: Any) -> Any:
+def _onnx_runtime(path: Path, session: Any) -> Any:
     output = [session.get_outputs()[0].name]
     return lambda feed: session.run(output, feed)[0]
 
 
-def _open_vino(path: Path, dialect: str | None, session: Any) -> Any:
+def _open_vino(path: Path, session: Any) -> Any:
     """Return what runs the file in OpenVINO, in float32: its own default is bf16 on some CPUs."""
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     core = openvino.Core()
