@@ -16,6 +16,7 @@ from tasks.core.prepared import Prepared
 
 ENGINES = ("onnx_runtime", "open_vino")
 CONFIDENCE = 0.95
+PROTOCOL = Params(batch_sizes=[1], threads=1, rounds=40, time_budget_s=25)
 Times = dict[tuple[str, str], np.ndarray]  # variant's label, engine -> (round, call) ms
 
 
@@ -35,7 +36,7 @@ def latencies(
         prepared=data.folder,
     )
     with tempfile.TemporaryDirectory() as out:
-        measuring.write(Path(out), work, Params(batch_sizes=[1], threads=1), 0, "cpu")
+        measuring.write(Path(out), work, PROTOCOL, 0, "cpu")
         rows = json.loads((Path(out) / "measurements.json").read_text())["rows"]
         frame = pl.read_parquet(Path(out) / "latencies.parquet")
     times = {
