@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core import sizes
-from tasks.core.graph import AS_WRITTEN, INT8_TRT
+from tasks.core.graph import session_entries
 
 if TYPE_CHECKING:
     import onnx
@@ -125,7 +125,7 @@ def session(
     import onnxruntime
 
     options = options or onnxruntime.SessionOptions()
-    for key, value in AS_WRITTEN.items() if dialect == INT8_TRT else ():
+    for key, value in session_entries(dialect).items():
         options.add_session_config_entry(key, value)
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

@@ -9,10 +9,16 @@ from tasks.core.prepared import Input
 
 OPSET = 20
 IR_VERSION = 10  # what ONNX Runtime, OpenVINO and TensorRT of 2026 all read
-INT8_TRT = "int8_trt"
-# ONNX Runtime's CPU computes it in float32 as it is written: no slower than its integer kernels for
-# signed activations, whose sums overflow where the CPU has no VNNI.
+INT8_TRT, INT4_QDQ = "int8_trt", "int4_qdq"
+# ONNX Runtime's CPU computes these in float32 as they are written. int8_trt: no slower than its
+# integer kernels for signed activations, whose sums overflow where the CPU has no VNNI. int4_qdq:
+# the weights are unpacked at load, else in each call (1024 x 1024, one row: 2.8 ms, not 0.17).
 AS_WRITTEN = {"session.disable_quant_qdq": "1"}
+
+
+def session_entries(dialect: str | None) -> dict[str, str]:
+    """Return ONNX Runtime's settings for a variant's dialect."""
+    return AS_WRITTEN if dialect in (INT8_TRT, INT4_QDQ) else {}
 
 
 def rename(nodes: Iterable[Any], old: str, new: str) -> None:

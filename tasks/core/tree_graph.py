@@ -8,6 +8,7 @@ from tasks.core.graph import Graph, matrix
 from tasks.core.trees import LEAF, Trees, join
 
 DOMAIN = "ai.onnx.ml"
+Link = Literal["identity", "sigmoid", "softmax"]
 
 
 def to_onnx(
@@ -16,7 +17,7 @@ def to_onnx(
     width: int,
     base: np.ndarray,
     output: str,
-    link: Literal["identity", "sigmoid", "softmax"],
+    link: Link,
 ) -> Any:
     """Return the graph of base + the sum of the trees, (N, width), then the link.
 
@@ -26,19 +27,26 @@ def to_onnx(
     so a forest of classes has to take the older one.
     """
     graph = Graph()
+    last = add(graph, "X", trees, width, base, link)
+    return graph.model(matrix(features), last, output, 2 if link == "sigmoid" else width)
+
+
+def add(graph: Graph, x: str, trees: Trees, width: int, base: np.ndarray, link: Link) -> str:
+    """Return the name of the tensor that `to_onnx` gives, for the matrix `x` of a graph."""
     operator, version, attributes = operator_of(trees, width)
-    sums = graph.add(operator, "X", domain=DOMAIN, version=version, **attributes)
-    last = sums
+    last = graph.add(operator, x, domain=DOMAIN, version=version, **attributes)
     if np.any(base):
-        last = graph.add("Add", sums, graph.constant(np.asarray(base)[None]))
+        last = graph.add("Add", last, graph.constant(np.asarray(base)[None]))
     if link == "softmax":
-        last = graph.add("Softmax", last, axis=1)
-    elif link == "sigmoid":
-        positive = graph.add("Sigmoid", last)
-        negative = graph.add("Sigmoid", graph.add("Neg", last))  # 1 - p would lose small ones
-        last = graph.add("Concat", negative, positive, axis=1)
-        width = 2
-    return graph.model(matrix(features), last, output, width)
+        return graph.add("Softmax", last, axis=1)
+    return both(graph, last) if link == "sigmoid" else last
+
+
+def both(graph: Graph, score: str) -> str:
+    """Return the name of the two probabilities of one score (N, 1)."""
+    positive = graph.add("Sigmoid", score)
+    negative = graph.add("Sigmoid", graph.add("Neg", score))  # 1 - p would lose small ones
+    return graph.add("Concat", negative, positive, axis=1)
 
 
 def operator_of(trees: Trees, width: int) -> tuple[str, int, dict[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.benchmark.subject import Rows, Subject
 from tasks.core.errors import EngineUnavailable
-from tasks.core.graph import AS_WRITTEN, INT8_TRT
+from tasks.core.graph import session_entries
 from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("onnxruntime", "onnxruntime-gpu")
@@ -61,7 +61,7 @@ def supports(subject: Subject) -> str | None:
 
 def load(subject: Subject, params: Params, device: str, threads: int) -> OnnxRuntime:
     """Return a session on the CPU provider alone."""
-    entries = AS_WRITTEN if subject.certificate.get("dialect") == INT8_TRT else {}
+    entries = session_entries(subject.certificate.get("dialect"))
     return on_provider(subject, [CPU], threads, 1.0, entries)
 
 

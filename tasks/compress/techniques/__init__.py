@@ -10,7 +10,7 @@ A technique plugin has:
   graph, with the parent's inputs and outputs; the parent's graph is left as it was; the same bytes
   each time. It raises `NotApplicable` with
   the reason where it finds out only then that it does not fit;
-- optionally `dialect(params) -> str`: which engines' INT8 it speaks;
+- optionally `dialect(params) -> str`: which engines' form of INT8 or INT4 it speaks;
 - optionally `note(params) -> str | None`: what the table says of engines and speed.
 
 `Parent` and `Context` are those of `tasks.compress.protocol`. Only the model's part is compressed:

@@ -1,10 +1,11 @@
-"""Weights in 4 bits, in blocks that share a scale: a file 7 times smaller, not faster on a CPU.
+"""Weights in 4 bits, in blocks that share a scale: a file 7 times smaller, hardly faster on a CPU.
 
-Two forms: `qdq` is standard ONNX (opset 21), for convolutions too, and any engine that reads it
-unpacks the weights at load; `matmul_nbits` is ONNX Runtime's own operator for matrix products
-(OpenVINO reads it too), which keeps them packed in memory. The scale of each block is the one of
+Two forms: `qdq` is standard ONNX (opset 21), for convolutions too; `matmul_nbits` is ONNX Runtime's
+own operator for matrix products (OpenVINO reads it too), which keeps weights packed in memory. ONNX
+Runtime unpacks those of `qdq` in each call, 30 times slower than float32, unless a session sets
+`session.disable_quant_qdq`, as Temper's do: then at load. The scale of each block is the one of
 least squared error. Not for small layers, whose scales weigh as much as they do, nor where speed is
-wanted: INT8 is faster.
+wanted: INT8 is faster. Measured: benchmarks/int4.py.
 """
 
 from collections.abc import Collection
@@ -32,7 +33,7 @@ class Params(PluginParams):
 
     form: Literal["qdq", "matmul_nbits"] = "qdq"
     block: Literal[16, 32, 64, 128, 256] = Field(
-        default=64, description="weights a scale; more: smaller, and less exact"
+        default=128, description="weights a scale at most; more: smaller, and less exact"
     )
     least: int = Field(default=1024, ge=1, description="weights a layer must have")
 
@@ -40,8 +41,16 @@ class Params(PluginParams):
 def note(params: Params) -> str:
     """Return what the table says of size and speed."""
     if params.form == "qdq":
-        return "4 bits in the file, unpacked to float32 at load: smaller to store, no faster"
+        return (
+            "4 bits in the file, float32 when run: smaller to store, no faster; ONNX Runtime needs "
+            "session.disable_quant_qdq=1, else it unpacks them in each call"
+        )
     return "4 bits in file and memory; an operator of ONNX Runtime's, which not every engine has"
+
+
+def dialect(params: Params) -> str:
+    """Return the form: ONNX Runtime opens `int4_qdq` with a setting."""
+    return f"int4_{params.form}"
 
 
 def applies(parent: Parent) -> str | None:
@@ -170,11 +179,12 @@ def _nbits(model: "onnx.ModelProto", params: Params, only: Collection[str] | Non
             continue
         name = node.input[1]
         matrix = numpy_helper.to_array(large[name]).T  # (N, K)
-        integers, scales = quantised(matrix, params.block)
-        parts = {f"{name}/int4": _nibbles(integers, params.block), f"{name}/scale": scales.ravel()}
+        block = _smallest(matrix.shape[1], params.block)
+        integers, scales = quantised(matrix, block)
+        parts = {f"{name}/int4": _nibbles(integers, block), f"{name}/scale": scales.ravel()}
         graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in parts.items())
         outputs, inputs = matrix.shape
-        attributes = {"N": outputs, "K": inputs, "bits": 4, "block_size": params.block}
+        attributes = {"N": outputs, "K": inputs, "bits": 4, "block_size": block}
         made = helper.make_node(
             "MatMulNBits", [node.input[0], *parts], node.output, node.name, **attributes
         )
@@ -184,6 +194,12 @@ def _nbits(model: "onnx.ModelProto", params: Params, only: Collection[str] | Non
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     graphs.set_nodes(graph, nodes)
     return done
+
+
+def _smallest(width: int, block: int) -> int:
+    """Return the power of two, up to `block`, whose whole blocks of a width take fewest bytes."""
+    sizes = [b for b in (256, 128, 64, 32, 16) if b <= block]
+    return min(sizes, key=lambda b: -(-width // b) * (b // 2 + 4))
 
 
 def _nibbles(integers: np.ndarray, block: int) -> np.ndarray:

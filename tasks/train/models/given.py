@@ -1,4 +1,4 @@
-"""A model that was fitted elsewhere: an ONNX graph, or a file of XGBoost or LightGBM.
+"""A model that was fitted elsewhere: a file of ONNX, XGBoost, LightGBM, scikit-learn or torch.
 
 Nothing is fitted: the file is checked and goes through compression, benchmark and recommendation as
 any model does. Its one input are the table's feature columns in their order (recipe `raw`); class i
@@ -18,10 +18,13 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.home import project
 from tasks.core.plugins import PluginParams
-from tasks.train import foreign
+from tasks.train.foreign import reading
 
 TASKS = ("regression", "classification")
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "xgboost", "xgboost-cpu", "lightgbm")
+LIBRARIES = (
+    *("numpy", "onnx", "onnxruntime", "xgboost", "xgboost-cpu", "lightgbm"),
+    *("scikit-learn", "skops", "torch"),
+)
 NEEDS_IMAGE = False
 LEARNS = False
 
@@ -60,13 +63,13 @@ def fit(data: FitData, params: Params, context: FitContext) -> Given:
             f"{where}: {path} has sha256 {found}, expected {params.sha256 or 'one'}; set sha256 to "
             "it if this is the file meant"
         )
-    graph = foreign.graph_of(content, path, data, where)
+    graph = reading.graph_of(content, path, data, where)
     return Given(data.task, graph.SerializeToString(deterministic=True), path.name)
 
 
 def predict(model: Given, X: np.ndarray) -> np.ndarray:
     """Return (n,) values or (n, k) probabilities, float64."""
-    found = foreign.outputs(model.content, X)
+    found = reading.outputs(model.content, X)
     return found if model.task == "classification" else found[:, 0]
 
 

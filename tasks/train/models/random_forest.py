@@ -17,7 +17,7 @@ from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
 from tasks.core.trees import Trees
-from tasks.train import arrays, gpu
+from tasks.train import arrays, gpu, sklearn_trees
 
 TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "safetensors", "scikit-learn", "cuml-cu13", "cuml-cu12")
@@ -82,21 +82,11 @@ def _grow(data: FitData, params: Params, context: FitContext):
         progress.report(step / steps, f"{estimator.n_estimators} of {params.trees} trees")
     width = _width(data)
     columns = estimator.classes_ if data.task == "classification" else np.array([0])
-    single = [_tree(e.tree_, columns, width, params.trees) for e in estimator.estimators_]
+    single = [
+        sklearn_trees.of_tree(e.tree_, columns, width, params.trees) for e in estimator.estimators_
+    ]
     trees = forest.join(single, np.zeros(len(single)), strict=False)
     return trees, estimator.feature_importances_, kind.__name__
-
-
-def _tree(tree: Any, columns: np.ndarray, width: int, count: int) -> dict[str, np.ndarray]:
-    values = np.zeros((tree.node_count, width))
-    values[:, columns] = tree.value[:, 0, :] / count
-    return {
-        "feature": np.where(tree.children_left < 0, forest.LEAF, tree.feature),
-        "threshold": tree.threshold,
-        "left": tree.children_left,
-        "right": tree.children_right,
-        "values": values,
-    }
 
 
 def _grow_cuml(data: FitData, params: Params, context: FitContext):

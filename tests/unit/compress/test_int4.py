@@ -2,9 +2,12 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
-from tasks.compress.techniques.ptq_int4 import _nibbles, quantised
+from tasks.compress import graphs
+from tasks.compress.protocol import Parent
+from tasks.compress.techniques.ptq_int4 import Params, _nibbles, apply, quantised
 from tasks.core import sizes
 from tests.compressed import certificate, technique
 
@@ -77,3 +80,41 @@ def test_ranges_found_in_each_call_are_for_matrix_products(numbers, digits):
     assert "in each call" in stated["engines_note"]
     convnet = certificate(digits.compressed("convnet", "dynamic", plugin))
     assert 0 < convnet["quantised_share"] < 0.5  # the last layer alone
+
+
+@pytest.mark.parametrize(("form", "smaller"), [("qdq", 7.4), ("matmul_nbits", 6.85)])
+def test_large_layers_are_seven_times_smaller(form, smaller):
+    """784 is 7 x 112; MatMulNBits takes blocks of a power of two, and 13 x 64 is 48 too many."""
+    random = np.random.default_rng(0)
+    weights = [random.normal(size=shape).astype(np.float32) for shape in ((784, 256), (256, 256))]
+    nodes = [
+        onnx.helper.make_node("MatMul", [start, name], [end], f"model/{name}")
+        for start, name, end in (("x", "w0", "h"), ("h", "w1", "y"))
+    ]
+    ends = [
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["N", k])
+        for n, k in (("x", 784), ("y", 256))
+    ]
+    constants = [onnx.numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    opsets = [onnx.helper.make_opsetid("", 20)]
+    whole = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    made = apply(Parent(whole, None, None), Params(form=form), None)  # type: ignore[arg-type]
+    assert graphs.weight_bytes(whole.graph) / graphs.weight_bytes(made.graph) > smaller
+    X = random.normal(size=(8, 784)).astype(np.float32)
+    before, after = (graphs.run(graphs.session(m), {"x": X}) for m in (whole, made))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.98
+
+
+def test_onnx_runtime_unpacks_at_load_where_a_dialect_asks_for_it(digits):
+    folder = digits.compressed("convnet", "int4", technique("ptq_int4"))
+    assert certificate(folder)["dialect"] == "int4_qdq"
+    options = onnxruntime.SessionOptions()
+    ran = {}
+    for dialect in (None, "int4_qdq"):
+        path = folder.parent / f"{dialect}.onnx"
+        options.optimized_model_filepath = str(path)
+        graphs.session((folder / "model.onnx").read_bytes(), options, dialect)
+        ran[dialect] = {node.op_type for node in onnx.load(path).graph.node}
+    assert "DequantizeLinear" in ran[None]
+    assert "DequantizeLinear" not in ran["int4_qdq"]

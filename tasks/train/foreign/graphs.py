@@ -1,0 +1,71 @@
+"""ONNX files, whoever wrote them, as graphs X (N, feature) -> the tensor of numbers they give."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.core.errors import ParamsError
+from tasks.core.graph import IR_VERSION, rename
+from tasks.train.foreign import checking
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def read(content: bytes, X: np.ndarray, where: str) -> "onnx.ModelProto":
+    """Return the graph with input X and one output of numbers.
+
+    Raises:
+        ParamsError: it is none, or not of one input of float32 [rows, feature].
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        raise ParamsError(f"{where}: not an ONNX file") from None
+    graph = model.graph
+    constants = {i.name for i in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in constants]
+    shapes = [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in inputs]
+    fits = len(inputs) == 1 and len(shapes[0]) == 2 and shapes[0][1] in (0, X.shape[1])
+    if not fits or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        found = ", ".join(f"{i.name} {s}" for i, s in zip(inputs, shapes, strict=True))
+        raise checking.one_input(found, X.shape[1], where)
+    if shapes[0][0] > 1:
+        raise ParamsError(f"{where}: its batch is fixed to {shapes[0][0]}; export it with any")
+    name = _prediction(graph, where)
+    rename(graph.node, inputs[0].name, "X")
+    del graph.input[:]
+    graph.input.append(value("X", X.shape[1]))
+    del graph.output[:]
+    graph.output.append(value("X" if name == inputs[0].name else name, None))
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    return model
+
+
+def value(name: str, width: int | None) -> "onnx.ValueInfoProto":
+    """Return the declaration of a tensor (N, width) float32."""
+    from onnx import TensorProto, helper
+
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
+
+
+def _prediction(graph: "onnx.GraphProto", where: str) -> str:
+    """Return the tensor of probabilities or values: scikit-learn's converters wrap it in a ZipMap,
+    and put the labels before it.
+    """
+    import onnx
+
+    zipped = [n for n in graph.node if n.op_type == "ZipMap"]
+    if zipped:
+        for node in zipped:
+            graph.node.remove(node)
+        return zipped[0].input[0]
+    floats = [o for o in graph.output if o.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+    if not floats:
+        found = ", ".join(o.name for o in graph.output)
+        raise ParamsError(f"{where}: no output of float32 among {found}")
+    named = [o for o in floats if "prob" in o.name.lower()]
+    return (named or floats)[0].name
