@@ -56,7 +56,8 @@ def main() -> None:
         ("share of the hypervolume, mean of the models", round(share, 4), ".99"),
     ]
     table(rows)
-    write("search", {"budget": budget, "seconds": seconds, "models": results})
+    content = {"budget": budget, "seconds": seconds, "models": results, "points": points}
+    write("search", content)
 
 
 def _run(budget: float) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
-Of each recipe a sketch is known: size and work exactly, for neither depends on how well a network
-is fitted; the loss where nothing is fitted further. Where something is, the recipe is given the
-benefit of the doubt: it loses nothing, or what the recipe that it goes on from lost. What it could
-add to the hypervolume is then an upper bound, and the most for its time is run next, until none
-could add a hundredth, or the budget is spent. What came of each lowers the bounds of the rest.
+Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
+well a network is fitted; the loss where nothing is fitted further. A recipe is given the benefit of
+the doubt: a little less work than thought; where something is fitted, a loss somewhat better than
+fp32, or that of the recipe that it goes on from. What it could add to the hypervolume is then about
+an upper bound. The most for its time is run next, until none could add a hundredth, or the budget
+is spent. What came of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from tasks.core.schema import Task
 
 LEAST = 0.01  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
+DOUBT = 0.15  # of the work: what it is thought to be is right to that
+GAIN = 0.1  # what fitting further may gain: as a share of what makes a variant worthless
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -87,13 +90,14 @@ class Search:
         return gain > 0 and gain >= LEAST * (self._reached()[1] + gain)
 
     def _at_best(self, sketch: Sketch) -> Point:
-        """Return where a variant would be that loses no more than what it goes on from."""
+        """Return where a variant would be that is given the benefit of the doubt."""
+        work = sketch.work * (1 - DOUBT)
         if sketch.loss is not None:
-            return point(sketch)
+            return sketch.size, work, sketch.loss
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        return sketch.size, sketch.work, max(earlier, default=0.0)
+        return sketch.size, work, max(earlier, default=0.0) - GAIN
 
 
 def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:

@@ -12,12 +12,11 @@ import numpy as np
 from tasks.compress import drops, export, graphs, variants
 from tasks.compress.protocol import NotApplicable, Parent
 from tasks.compress.search import Sketch, share_lost
-from tasks.compress.work import MILLION_MACS, microseconds
+from tasks.compress.work import float_us, microseconds
 from tasks.core import scoring
 from tasks.core.fitting import FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
-from tasks.core.profile import profile
 
 if TYPE_CHECKING:
     import onnx
@@ -80,7 +79,7 @@ class _Judge:
     def sketch(self, made: "onnx.ModelProto", recipe: list[Plugin], passes: int) -> Sketch:
         """Return what is known of a recipe that made this graph without fitting it."""
         rows = self.data.meta.parts["train"]
-        fit_us = TRAINING * passes * rows * MILLION_MACS * profile(made).work.total_macs / 1e6
+        fit_us = TRAINING * passes * rows * float_us(made)
         sizes = [len(graphs.serialise(model)) for model in (made, self.before)]
         return Sketch(
             size=sizes[0] / sizes[1],
