@@ -90,10 +90,16 @@ def apply(
     `only`: the names of the layers to quantise; None: all.
 
     Raises:
-        NotApplicable: dynamic, and there is no matrix product.
+        NotApplicable: dynamic, and there is no matrix product; or rows have missing values and the
+            ranges are those of a histogram.
     """
     import tempfile
 
+    histogram = params.mode == "static" and params.ranges != "minmax"
+    if histogram and any(
+        v.dtype.kind == "f" and np.isnan(v).any() for v in context.calibration.values()
+    ):
+        raise NotApplicable(f"{params.ranges} takes no rows with missing values; minmax does")
     quantise = _dynamic if params.mode == "dynamic" else _static
     with tempfile.TemporaryDirectory() as folder, _quiet():
         return quantise(parent.graph, params, context, Path(folder), only)
@@ -101,14 +107,19 @@ def apply(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence ONNX Runtime's advice to pre-process, given after having pre-processed."""
+    """Silence ONNX Runtime's advice to pre-process, given after having pre-processed, and its talk
+    of histograms.
+    """
+    import io
     import logging
+    from contextlib import redirect_stdout
 
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.setLevel(level)
 

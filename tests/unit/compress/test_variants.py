@@ -197,3 +197,12 @@ def test_calibration_takes_the_rows_kept_from_the_fit_first(numbers):
     for name, values in want.items():
         np.testing.assert_array_equal(few[name], values)
     assert len(variants.calibration(data, 10**6, seed=1)["a"]) == data.meta.parts["train"]
+
+
+def test_ranges_of_a_histogram_are_found_quietly_and_take_no_missing_values(digits, numbers, capfd):
+    plugin = technique("ptq_int8", ranges="percentile")
+    stated = certificate(digits.compressed("mlp", "percentile", plugin))
+    assert stated["status"] == "ok", stated["reason"]
+    assert capfd.readouterr().out == ""
+    stated = certificate(numbers.compressed("mlp", "percentile", plugin))
+    assert stated["reason"] == "percentile takes no rows with missing values; minmax does"
