@@ -1,12 +1,15 @@
 """What the boosters share: learning curves, and the rows and rounds of a last fit on all rows."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tasks.core import progress
 from tasks.core.fitting import FitData
+from tasks.core.plugins import PluginParams
+
+Params = TypeVar("Params", bound=PluginParams)
 
 
 def curves_of(history: dict[str, Any]) -> dict[str, list[float]]:
@@ -32,6 +35,13 @@ def all_rows(data: FitData, rounds: int) -> tuple[FitData, int]:
     y = np.concatenate([data.y, data.y_stop])
     whole = replace(data, X=X, y=y, X_stop=data.X_stop[:0], y_stop=data.y_stop[:0])
     return whole, max(1, round(rounds * len(y) / len(data.y)))
+
+
+def fewer_rounds(params: Params, rounds: int, share: float) -> Params:
+    """Return the params for a share of so many rounds, which go as far: each is a larger step."""
+    rate = min(1.0, params.learning_rate / share)  # type: ignore[attr-defined]
+    changed = {"rounds": max(1, round(share * rounds)), "learning_rate": rate}
+    return params.model_copy(update=changed)
 
 
 def report(done: int, rounds: int, between: tuple[float, float]) -> None:

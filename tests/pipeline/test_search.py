@@ -36,7 +36,7 @@ def test_a_part_is_run_and_full_runs_the_rest(beside: Project):
     assert "skipped" in by_status
     left = [n for n, v in found.items() if v["status"] == "skipped"]
     assert all("to the front" in found[n]["reason"] for n in left)
-    assert found["student"]["reason"] == "not a network"
+    assert found["student"]["reason"] == "neither a network nor an ensemble of trees"
     assert found["trees"]["reason"] == "not an ensemble of trees"
     assert states(verdicts(beside, "compress")) == {"cached"}
     again = beside.temper("run", "micro", "--until", "compress")

@@ -1,48 +1,88 @@
-"""A narrower network that learns from the fitted one as well as from the data.
+"""A smaller model of the same kind that learns from the fitted one as well as from the data.
 
-Hinton et al. 2015 (arXiv 1503.02531). A network of the same size that learnt from the data alone
-stands beside it in the certificate (`alone`): the teacher is worth the difference. Not for a model
-that is not much better than such a small one, nor where training data is short of the real rows.
+Hinton et al. 2015 (arXiv 1503.02531). A network is narrower and learns from the teacher's outputs;
+an ensemble has fewer trees and learns from targets that the teacher gave. One of the same size that
+learnt from the data alone stands beside it in the certificate (`alone`): the teacher is worth the
+difference. Not for a model that is not much better than such a small one, nor where training data
+is short of the real rows.
 """
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, Parent
 from tasks.core import progress
+from tasks.core.fitting import FitData
 from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import taught_by
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+COPIES = 4  # of each row, with classes that the teacher draws
 
 
 class Params(PluginParams):
     """The student's size, and how much it listens to its teacher."""
 
-    share: float = Field(default=0.5, gt=0, lt=1, description="of the teacher's width")
+    share: float = Field(default=0.5, gt=0, lt=1, description="of the teacher's width, or trees")
     weight: float = Field(default=0.7, gt=0, le=1, description="of the teacher in the loss")
-    temperature: float = Field(default=3.0, gt=0, description="that softens its probabilities")
-
-
-applies = networks.unfit
+    temperature: float = Field(
+        default=3.0, gt=0, description="that softens a network's probabilities"
+    )
 
 
 def passes(params: Params, model: Plugin) -> int:
     """Return how often it goes over the training data: two students learn."""
-    return 2 * model.typed.epochs
+    return 0 if hasattr(model.module, "fewer_trees") else 2 * model.typed.epochs
+
+
+def applies(parent: Parent) -> str | None:
+    """Return None, or why there is no smaller model of the same kind."""
+    if networks.unfit(parent) and not hasattr(parent.model.module, "fewer_trees"):
+        return "neither a network nor an ensemble of trees"
+    return None
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """Return the student."""
-    teacher, plugin = parent.fitted, parent.model
-    narrow = plugin.module.narrower(plugin.typed, params.share)
+    module, typed, data = parent.model.module, parent.model.typed, context.data
+    trees = hasattr(module, "fewer_trees")
+    if trees:
+        small = module.fewer_trees(parent.fitted, typed, params.share)
+    else:
+        small = module.narrower(typed, params.share)
     with progress.within(0.0, 0.5, "alone"):
-        alone = plugin.module.fit(context.data, narrow, context.fit)
-    objective = taught_by(teacher.module, params.weight, params.temperature)
+        alone = module.fit(data, small, context.fit)
     with progress.within(0.5, 1.0, "taught"):
-        student = plugin.module.fit(context.data, narrow, context.fit, objective)
+        if trees:
+            targets = taught(
+                data, module.predict(parent.fitted, data.X), params.weight, context.fit.seed
+            )
+            student = module.fit(targets, small, context.fit)
+        else:
+            objective = taught_by(parent.fitted.module, params.weight, params.temperature)
+            student = module.fit(data, small, context.fit, objective)
     context.facts["distill"] = {"alone": context.judge(alone), "taught": context.judge(student)}
     return student
+
+
+def taught(data: FitData, prediction: np.ndarray, weight: float, seed: int) -> FitData:
+    """Return rows whose targets are partly the teacher's; those to stop by stay as they are.
+
+    prediction: the teacher's, (n,) values or (n, k) probabilities of the rows. Numbers are mixed by
+    weight. Of classes each row comes COPIES times: its own class, and that share of draws.
+    """
+    if data.task == "regression":
+        return replace(data, y=weight * np.ravel(prediction) + (1 - weight) * data.y)
+    rng = np.random.default_rng(seed)
+    draws = max(1, round(weight * COPIES))
+    edges = np.cumsum(prediction / prediction.sum(1, keepdims=True), axis=1)
+    edges[:, -1] = 1.0
+    drawn = (rng.random((draws, len(data.y), 1)) >= edges).sum(-1)  # (draw, row) -> class
+    own = np.repeat(data.y[None], COPIES - draws, axis=0)
+    y = np.concatenate([own, drawn]).astype(data.y.dtype).ravel()
+    return replace(data, X=np.tile(data.X, (COPIES, 1)), y=y)

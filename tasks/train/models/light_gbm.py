@@ -157,6 +157,11 @@ def truncate(model: Model, share: float) -> Model:
     return Model(model.task, lightgbm.Booster(model_str=text), model.curves)
 
 
+def fewer_trees(model: Model, params: Params, share: float) -> Params:
+    """Return the params of a booster of that share of a model's rounds, each a larger step."""
+    return boosting.fewer_rounds(params, model.booster.current_iteration(), share)
+
+
 def to_onnx(model: Model) -> Any:
     """Return one tree ensemble and the link."""
     single = list(_trees(model.booster.model_to_string()))

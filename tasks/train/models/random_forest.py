@@ -182,6 +182,11 @@ def to_onnx(model: Forest) -> Any:
     return tree_graph.to_onnx(model.trees, model.features, model.width, base, output, "identity")
 
 
+def fewer_trees(model: Forest, params: Params, share: float) -> Params:
+    """Return the params of a forest of that share of the trees."""
+    return params.model_copy(update={"trees": max(1, round(share * len(model.trees.target)))})
+
+
 def truncate(model: Forest, share: float) -> Forest:
     """Return the forest of the first `share` of the trees."""
     count = len(model.trees.target)

@@ -183,6 +183,11 @@ def truncate(model: Model, share: float) -> Model:
     return Model(model.task, cut, model.curves, model.device)
 
 
+def fewer_trees(model: Model, params: Params, share: float) -> Params:
+    """Return the params of a booster of that share of a model's rounds, each a larger step."""
+    return boosting.fewer_rounds(params, model.booster.num_boosted_rounds(), share)
+
+
 def to_onnx(model: Model) -> Any:
     """Return one tree ensemble and the link."""
     content = json.loads(bytes(model.booster.save_raw("json")))["learner"]

@@ -1,12 +1,16 @@
 """Trees in a graph: read as they were written, pruned by what it costs, shortened by nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 
 from tasks.compress import ensembles, graphs
+from tasks.compress.techniques.distill import taught
 from tasks.compress.techniques.prune_trees import pruned
 from tasks.compress.techniques.quantise_thresholds import shortened
+from tasks.core.fitting import FitData
 from tasks.core.trees import LEAF, Trees, join, leaves_of, total
 from tests.compressed import certificate, technique
 
@@ -161,3 +165,40 @@ def test_pruned_and_shortened_trees_stay_close_and_get_smaller(name, numbers):
     assert stated["status"] == "ok", stated["reason"]
     assert stated["weight_bytes"] < 0.8 * before["weight_bytes"]
     assert stated["agreement"] > 0.95
+
+
+@pytest.mark.parametrize("name", ["xg_boost", "light_gbm", "random_forest"])
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+def test_a_student_has_half_the_trees_and_stands_beside_one_that_learnt_alone(name, kind, request):
+    study = request.getfixturevalue(kind)
+    folder = study.compressed(name, "student", technique("distill", share=0.5))
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    counts = [
+        len(ensembles.read(onnx.load(f / "model.onnx").graph)[0].target)
+        for f in (study.fp32(name), folder)
+    ]
+    assert counts[1] <= 0.5 * counts[0] + 3  # a tree a class in each round
+    assert set(stated["facts"]["distill"]) == {"alone", "taught"}
+    assert stated["facts"]["distill"]["taught"] == pytest.approx(stated["metrics"], rel=1e-4)
+
+
+def test_a_teachers_classes_are_drawn_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    n = 20_000
+    data = FitData(
+        X=rng.random((n, 2), np.float32),
+        y=np.full(n, 2),
+        X_stop=np.zeros((1, 2), np.float32),
+        y_stop=np.zeros(1, np.int64),
+        task="classification",
+        n_classes=3,
+    )
+    said = np.tile([0.2, 0.8, 0.0], (n, 1))
+    found = taught(data, said, weight=0.75, seed=0)
+    shares = np.bincount(found.y, minlength=3) / len(found.y)
+    np.testing.assert_allclose(shares, [0.15, 0.6, 0.25], atol=0.01)
+    np.testing.assert_array_equal(found.X[n:], np.tile(data.X, (3, 1)))
+    assert found.y.dtype == data.y.dtype
+    numbers = replace(data, task="regression", y=np.full(n, 4.0))
+    np.testing.assert_allclose(taught(numbers, np.full(n, 2.0), 0.75, 0).y, 2.5)
