@@ -56,7 +56,9 @@ def new(
 
 @app.command()
 def compress(
-    model: Annotated[Path, typer.Argument(help="ONNX, or XGBoost's or LightGBM's own file.")],
+    model: Annotated[
+        Path, typer.Argument(help="ONNX, or XGBoost's, LightGBM's or Keras's own file.")
+    ],
     data: Annotated[Path, typer.Option(help="Rows to judge by: CSV, CSV.gz, Parquet or Arrow.")],
     target: Annotated[str | None, typer.Option(help="The column that it predicts.")] = None,
     task: Annotated[str | None, typer.Option(help="regression or classification.")] = None,
