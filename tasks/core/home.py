@@ -39,6 +39,16 @@ def home() -> Path:
     return path
 
 
+def keras_settings() -> dict[str, str]:
+    """Return the environment that Keras reads at its import: on torch and the CPU, its file here."""
+    return {
+        "KERAS_BACKEND": "torch",
+        "KERAS_TORCH_DEVICE": "cpu",
+        "KERAS_HOME": str(home() / "keras"),  # else it writes into ~/.keras
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # it imports TensorFlow at times
+    }
+
+
 def project() -> Path:
     """Return the folder of params.yaml, dvc.yaml, data/ and models/: `$TEMPER_PROJECT`, or the
     code's.

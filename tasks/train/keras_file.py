@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.core import litert
 from tasks.core.errors import EngineUnavailable, ParamsError
-from tasks.core.home import subfolder
+from tasks.core.home import keras_settings
 
 CONFIG = "config.json"
 MEMBERS = {CONFIG, "metadata.json", "model.weights.h5"}
@@ -44,8 +44,7 @@ def library() -> Any:
     """
     if reason := missing():
         raise EngineUnavailable(reason)
-    os.environ |= {"KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": "cpu"}
-    os.environ.setdefault("KERAS_HOME", str(subfolder("keras")))  # else it writes into ~/.keras
+    os.environ |= keras_settings()
     import keras  # pyright: ignore[reportMissingImports] - an extra of its own
 
     if keras.backend.backend() != "torch":
