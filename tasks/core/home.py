@@ -40,12 +40,13 @@ def home() -> Path:
 
 
 def keras_settings() -> dict[str, str]:
-    """Return the environment that Keras reads at its import: on torch and the CPU, its file here."""
+    """Return the environment that Keras reads at its import: torch, the CPU, its file in here."""
     return {
         "KERAS_BACKEND": "torch",
         "KERAS_TORCH_DEVICE": "cpu",
         "KERAS_HOME": str(home() / "keras"),  # else it writes into ~/.keras
-        "TF_CPP_MIN_LOG_LEVEL": "3",  # it imports TensorFlow at times
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # it imports TensorFlow where it saves; quiet, please
+        "TF_ENABLE_ONEDNN_OPTS": "0",
     }
 
 
