@@ -7,6 +7,7 @@ hold Python functions, pickles and paths of other files; those are refused befor
 import io
 import json
 import os
+import random
 import tempfile
 import warnings
 import zipfile
@@ -123,7 +124,7 @@ def narrower(model: Any, share: float, scale: float, offset: float, seed: int) -
         ParamsError: its layers do not fit together then.
     """
     keras = library()
-    keras.utils.set_random_seed(seed)
+    random.seed(seed)  # Keras draws the seeds of new weights from it
     sized = [x for x in model.layers if {"units", "filters"} & set(x.get_config())]
 
     def smaller(layer: Any) -> Any:

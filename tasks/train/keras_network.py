@@ -64,4 +64,21 @@ def to_onnx(module: nn.Module, features: int, output: str) -> Any:
     finally:
         logger.setLevel(level)
     assert program is not None
-    return program.model_proto
+    return _in_eight_bits(program.model_proto)
+
+
+def _in_eight_bits(model: Any) -> Any:
+    """Store the weights that Keras rounded in 8 bits again: the exporter makes them 32-bit ones."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    for tensor in list(model.graph.initializer):
+        if tensor.data_type != TensorProto.INT32 or len(tensor.dims) < 2:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() <= 127:
+            stored = f"{tensor.name}/int8"
+            cast = helper.make_node("Cast", [stored], [tensor.name], stored, to=TensorProto.INT32)
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.int8), stored))
+            model.graph.node.insert(0, cast)
+    return model

@@ -46,8 +46,8 @@ class Params(PluginParams):
         le=1,
         description="of the inner layers' units; below 1 a network of that size learns anew",
     )
-    epochs: int = Field(default=30, ge=1, le=5000, description="passes over the rows, at most")
-    batch_size: int = Field(default=64, ge=2, description="rows of a step")
+    epochs: int = Field(default=60, ge=1, le=5000, description="passes over the rows, at most")
+    batch_size: int = Field(default=32, ge=2, description="rows of a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
     weight_decay: float = Field(default=0.0, ge=0, description="of AdamW")
     patience: int = Field(default=12, ge=1, description="epochs without a better figure, then stop")
