@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tasks.core import litert
 from tasks.core.errors import EngineUnavailable, ParamsError
 from tasks.core.home import keras_settings
@@ -153,11 +151,6 @@ def quantised(model: Any) -> Any:
         warnings.simplefilter("ignore")  # one of each layer that it leaves
         model.quantize("int8")
     return model if any(str(w.dtype) == "int8" for w in model.weights) else None
-
-
-def outputs(model: Any, X: np.ndarray) -> np.ndarray:
-    """Return what Keras itself predicts for X (n, feature), (n, width) float64."""
-    return np.asarray(model.predict(np.float32(X), verbose=0), np.float64).reshape(len(X), -1)
 
 
 def _check(content: bytes, where: str) -> None:

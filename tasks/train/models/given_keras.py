@@ -69,7 +69,7 @@ def fit(
     content, path = foreign.content_of(params.path, params.sha256, WHERE)
     model = keras_file.load(content, WHERE)
     keras_file.check_ends(model, data.X.shape[1], WHERE)
-    found = keras_file.outputs(model, data.X[: foreign.ROWS])
+    found = outputs_of(_predicting(model), data.X[: foreign.ROWS])
     ending = foreign.ending(found, data, WHERE)
     offset, scale = 0.0, 1.0
     if data.task == "regression":
@@ -142,9 +142,7 @@ def quantised(model: Network) -> Any:
 
 def torch_module(model: Network) -> Any:
     """Return a torch.nn.Module from X to what `to_onnx`'s graph gives, in evaluation mode."""
-    from tasks.train.keras_network import Prediction
-
-    return Prediction(model.module.model).eval()
+    return _predicting(model.module.model)
 
 
 def importances(model: Network) -> None:
@@ -167,6 +165,12 @@ def _network(
     facts = {"estimator": f"Keras: {build['origin']}", "weights": model.count_params()}
     module = _module(model, task, offset, scale)
     return Network(task, module, features, offset, scale, build, {}, np.zeros(features), facts)
+
+
+def _predicting(model: Any) -> Any:
+    from tasks.train.keras_network import Prediction
+
+    return Prediction(model).eval()
 
 
 def _module(model: Any, task: str, offset: float, scale: float) -> Any:
