@@ -58,7 +58,9 @@ def new(
 
 @app.command()
 def compress(
-    model: Annotated[Path, typer.Argument(help=".onnx, .ubj, .json, .txt, .skops or .pt2.")],
+    model: Annotated[
+        Path, typer.Argument(help=".onnx, .ubj, .json, .txt, .skops, .pt2 or .keras.")
+    ],
     data: Annotated[Path, typer.Option(help="Rows to judge by: CSV, CSV.gz, Parquet or Arrow.")],
     target: Annotated[str | None, typer.Option(help="The column that it predicts.")] = None,
     task: Annotated[str | None, typer.Option(help="regression or classification.")] = None,

@@ -10,7 +10,7 @@ from flows.origin import raw_folder
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.home import project
-from tasks.core.plugins import plugin, unknown
+from tasks.core.plugins import plugin, unavailable, unknown
 
 
 def compress(
@@ -19,7 +19,8 @@ def compress(
     """Make a workload of a model that was fitted elsewhere and a table; return its name.
 
     Raises:
-        ParamsError: there is no such file, or the name is taken or not usable.
+        ParamsError: there is no such file, the name is taken or not usable, or the library that
+            reads it is not here.
         DataError: the table cannot be used as it is.
     """
     path = model.expanduser().resolve()
@@ -27,6 +28,8 @@ def compress(
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ParamsError(f"{model}: cannot be read ({error.strerror})") from None
+    if path.suffix.lower() == ".keras" and (reason := unavailable("model", "given_keras")):
+        raise ParamsError(f"{model}: {reason}")
     plain = re.sub(r"[^a-z0-9_]+", "_", model.stem.lower()).strip("_")
     name = name or (plain if plain[:1].isalpha() else f"model_{plain}")
     if path.is_relative_to(project()):

@@ -27,6 +27,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {  # what fits small models
     "sparse_2_4": {"epochs": 1},
     "repair": {"max_drop": 0.5},
 }
+KERAS = ("litert", "keras_int8")  # techniques of the extra `keras`
 FOLLOWS = {"repair": ("ptq_int8",)}  # what a technique needs before it
 
 

@@ -127,6 +127,7 @@ def variants() -> dict[str, dict[str, Any]]:
                 entry |= {
                     "parity": {"rows": 360, "max_abs": 1e-7, "max_rel": 2e-6, "tolerance": 1e-4},
                     "metrics": {"accuracy": accuracy - lost, "log_loss": 2.3 * (1 - accuracy)},
+                    "file": "model.onnx",
                     "bytes": int(size * ratio),
                     "weight_bytes": int(size * ratio * 0.9),
                     "zstd_bytes": int(size * ratio * 0.7),

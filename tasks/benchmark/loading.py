@@ -43,7 +43,7 @@ class Loaded:
 
 
 def subjects_of(work: Work, data: Prepared) -> list[Subject]:
-    """Return the variants that have a graph."""
+    """Return the variants that have a file."""
     subjects = []
     for folder in work.variants:
         certificate = json.loads((folder / "variant.json").read_text())
@@ -52,7 +52,7 @@ def subjects_of(work: Work, data: Prepared) -> list[Subject]:
             subjects.append(
                 Subject(
                     certificate,
-                    folder / "model.onnx",
+                    folder / certificate["file"],
                     work.models[name].module,
                     work.fitted[name],
                     data.meta,

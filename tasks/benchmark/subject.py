@@ -27,8 +27,8 @@ class Rows(NamedTuple):
 class Subject:
     """A variant to measure.
 
-    certificate: its `variant.json`; graph: its `model.onnx`; plugin: the model's plugin module;
-    fitted: the folder it saved to.
+    certificate: its `variant.json`; graph: its file, `model.onnx` but for `convert`'s; plugin: the
+    model's plugin module; fitted: the folder it saved to.
     """
 
     certificate: dict[str, Any]
@@ -49,6 +49,12 @@ class Subject:
     @property
     def is_trees(self) -> bool:
         return "ai.onnx.ml" in (self.certificate.get("domains") or {})
+
+    @property
+    def not_onnx(self) -> str | None:
+        """Return None where its file is an ONNX graph, else why an engine for those has none."""
+        name = self.graph.name
+        return None if self.graph.suffix == ".onnx" else f"no ONNX graph: its file is {name}"
 
     @property
     def text_inputs(self) -> list[str]:

@@ -19,6 +19,13 @@ def layers(module: Any) -> list[tuple[str, Any]]:
     return [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 
 
+def weights(module: Any) -> dict[str, Any]:
+    """Return the weights of a network's layers, without biases, by their parameters' names."""
+    names = {f"{name}.weight" for name, _ in layers(module)}
+    named = module.named_parameters()  # those of Keras's layers end with `kernel`
+    return {n: weight for n, weight in named if n in names or n.endswith("kernel")}
+
+
 def with_module(model: Any, module: Any) -> Any:
     """Return a fitted model with another network in it."""
     weights = sum(p.numel() for p in module.parameters())

@@ -1,17 +1,19 @@
 """What a technique is given: what it starts from, and the circumstances.
 
-A technique is of one of two kinds. One that works on the graph has `apply(parent, params, context)`
-and returns an onnx.ModelProto; one that works on the fitted model has `shrink(parent, params,
-context)` and returns a model of the same plugin. Both have `applies(parent)`: None, or why not. One
-that changes layer by layer takes `only` in `apply`: the names of the layers to change. One that
-fits further says how often it goes over the training data, `passes(params, model)`, and whether the
-graph then has other weights alone, `SAME_SHAPE`: a search asks before anything is fitted.
+A technique is of one of three kinds. One that works on the graph has `apply(parent, params,
+context)` and returns an onnx.ModelProto; one that works on the fitted model has `shrink(parent,
+params, context)` and returns a model of the same plugin; one that takes the fitted model to another
+format, as the last of a recipe, has `convert(parent, params, context)` and returns a `Converted`.
+All have `applies(parent)`: None, or why not. One that changes layer by layer takes `only` in
+`apply`: the names of the layers to change. One that fits further says how often it goes over the
+training data, `passes(params, model)`, and whether the graph then has other weights alone,
+`SAME_SHAPE`: a search asks before anything is fitted.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,19 @@ class NotApplicable(Exception):
     """Raised by a technique that finds out, while it is applied, that it does not fit the graph."""
 
 
+class Converted(NamedTuple):
+    """A variant in another format than ONNX.
+
+    name, content: of its file; predict: X (n, feature) -> prediction (n, width); facts: what the
+    certificate states of it (`weight_bytes`, `nonzero_share`, …).
+    """
+
+    name: str
+    content: bytes
+    predict: Callable[[np.ndarray], np.ndarray]
+    facts: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Parent:
     """What a technique is applied to.
@@ -35,7 +50,7 @@ class Parent:
     graph: whole (columns -> prediction); model: its plugin; load: gives the fitted model that the
     graph is the export of, None once a technique has changed the graph itself; earlier: the
     techniques of the recipe already applied, in order; last: what the last of them was applied to,
-    and that technique.
+    and that technique; converted: what stands for the graph in another format.
     """
 
     graph: "onnx.ModelProto"
@@ -43,6 +58,7 @@ class Parent:
     load: Callable[[], Any] | None
     earlier: tuple[str, ...] = ()
     last: "tuple[Parent, Plugin] | None" = None
+    converted: Converted | None = None
 
     @cached_property
     def fitted(self) -> Any:
@@ -55,14 +71,16 @@ class Parent:
 class Context:
     """The circumstances of a technique.
 
-    draw: gives the `calibration`; rows: gives the `data`; fit: seed of every random choice,
-    threads, device and checkpoint; judge: gives the metrics of a fitted model on the judged rows,
-    to be stated, not to be chosen by; hold: gives the graph's inputs and the target of `held` rows;
-    metric: decides on them; facts: what a technique states of its work, by its name.
+    draw: gives the `calibration`; matrix: gives `calibration_X`; rows: gives the `data`; fit: seed
+    of every random choice, threads, device and checkpoint; judge: gives the metrics of a fitted
+    model on the judged rows, to be stated, not to be chosen by; hold: gives the graph's inputs and
+    the target of `held` rows; metric: decides on them; facts: what a technique states of its work,
+    by its name.
     """
 
     meta: Meta
     draw: Callable[[], dict[str, np.ndarray]]
+    matrix: Callable[[], np.ndarray]
     rows: Callable[[], FitData]
     fit: FitContext
     judge: Callable[[Any], dict[str, float | None]]
@@ -74,6 +92,12 @@ class Context:
     def calibration(self) -> dict[str, np.ndarray]:
         """Return the graph's inputs for training rows, by name."""
         return self.draw()
+
+    @cached_property
+    def calibration_X(self) -> np.ndarray:
+        """Return X (n, feature) of the calibration rows."""
+        _ = self.calibration  # so that they are stated
+        return self.matrix()
 
     @property
     def calibrated(self) -> dict[str, Any] | None:

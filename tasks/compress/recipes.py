@@ -35,6 +35,8 @@ ALL: dict[str, list[Entry]] = {
     "zeros": [ZEROS],
     "zeros_int8": [ZEROS, INT8],
     "sparse_2_4": ["sparse_2_4"],
+    "keras_int8": ["keras_int8"],
+    "litert": ["litert"],
     "truncate_half": [{"truncate": {"share": 0.5}}],
     "truncate_most": [{"truncate": {"share": 0.25}}],
     "fewer_leaves": ["prune_trees"],

@@ -41,14 +41,14 @@ def write(
 ) -> None:
     """Write `sketches.json`: for each recipe a sketch, or why it does not apply, as `reason`.
 
-    One that fails has neither: it is to be run, so that its row says how.
+    One that fails has neither, nor has one that ends in another format: they are to be run.
     """
     import onnx
 
     data = Prepared(prepared)
     network = hasattr(model.module, "tune")
-    quick = model.with_params(epochs=1) if network else model
-    start = Parent(onnx.load(parent / variants.GRAPH), quick, lambda: model.module.load(fitted))
+    brief = model.with_params(epochs=1) if network else model
+    start = Parent(onnx.load(parent / variants.GRAPH), brief, lambda: model.module.load(fitted))
     judge = _Judge(data, start.graph, metrics)
     found: dict[str, Any] = {}
     for label, recipe in recipes.items():
@@ -56,10 +56,12 @@ def write(
         if network:
             context = replace(context, rows=lambda: _few(training_data(data), seed))
         try:
-            made = variants.applied(_quick(recipe, start), start, context, data, tolerance).graph
+            quick = _quick(recipe, start)
+            if any(hasattr(step.module, "convert") for step in quick):
+                continue  # into another engine's file
+            made = variants.applied(quick, start, context, data, tolerance).graph
             passes = sum(_passes(step, model) for step in recipe)
-            made = export.finish(made, data.meta)
-            found[label] = asdict(judge.sketch(made, recipe, passes))
+            found[label] = asdict(judge.sketch(export.finish(made, data.meta), recipe, passes))
         except NotApplicable as why:
             found[label] = {"reason": str(why)}
         except Exception:  # whatever a technique's library raises
@@ -105,11 +107,13 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     """Return the steps that give a graph its shape, each with one pass over the data."""
     once, kept = ("epochs", "steps"), []
     for step in recipe:
-        if not getattr(step.module, "SAME_SHAPE", False):
+        same = getattr(step.module, "SAME_SHAPE", False)
+        asked = same or hasattr(step.module, "convert")
+        if asked and (reason := variants.unfit(step, start)):
+            raise NotApplicable(reason if len(recipe) == 1 else f"{step.name}: {reason}")
+        if not same:
             fields = type(step.typed).model_fields
             kept.append(step.with_params(**{name: 1 for name in once if name in fields}))
-        elif reason := step.module.applies(start):
-            raise NotApplicable(reason if len(recipe) == 1 else f"{step.name}: {reason}")
     return kept
 
 

@@ -1,29 +1,28 @@
-"""Makes one variant of one model: a folder with `model.onnx` and `variant.json`."""
+"""Makes one variant of one model: a folder with its file and `variant.json`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.compress import certificate, drops, export, graphs, layers
+from tasks.compress import certificate, drops, export, graphs, layers, writing
 from tasks.compress.params import FP32
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, Converted, NotApplicable, Parent
+from tasks.compress.writing import GRAPH
 from tasks.core import scoring
-from tasks.core.errors import ParamsError, ParityError, TransientError
+from tasks.core.errors import ParamsError, TransientError
 from tasks.core.fitting import FitContext, training_data
-from tasks.core.plugins import Plugin
+from tasks.core.plugins import Plugin, unavailable
 from tasks.core.prepared import Prepared
 
 if TYPE_CHECKING:
     import onnx
 
 SHOWN = 300  # characters of an error
-GRAPH = "model.onnx"
-TREES_NOTE = "tree ensembles (ai.onnx.ml): ONNX Runtime only"
 UNKNOWN = (
     *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights", "facts"),
     *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
-    *("drops", "bounds", "worst_slice", "nonzero_share", "calibration"),
+    *("drops", "bounds", "worst_slice", "nonzero_share", "calibration", "file"),
 )
 
 
@@ -42,7 +41,7 @@ def write_fp32(
     """
     data = Prepared(prepared)
     made, found = _exported(model.module.load(fitted), model, data, tolerance)
-    _write(
+    writing.graph(
         out,
         made,
         data,
@@ -82,12 +81,16 @@ def write_compressed(
     head = _head(model.name, recipe_label, recipe)
     try:
         try:
-            made = applied(recipe, start, context, data, tolerance).graph
+            made = applied(recipe, start, context, data, tolerance)
         except NotApplicable as why:
             certificate.write(out, {**head, "status": "not_applicable", "reason": str(why)})
             return
         head |= {"facts": context.facts, "calibration": context.calibrated}
-        _write(out, export.finish(made, data.meta), data, metrics, head, before)
+        if made.converted:
+            writing.converted(out, made.converted, data, metrics, head, before)
+        else:
+            graph = export.finish(made.graph, data.meta)
+            writing.graph(out, graph, data, metrics, head, before)
     except (TransientError, MemoryError, OSError):
         raise
     except Exception as error:  # whatever a technique's library raises; the sweep goes on
@@ -140,6 +143,7 @@ def context_of(
     return Context(
         meta=data.meta,
         draw=lambda: calibration(data, calibration_rows, seed),
+        matrix=lambda: data.X("train")[_drawn(data, calibration_rows, seed)],
         rows=lambda: training_data(data),
         fit=FitContext(seed=seed),
         judge=lambda fitted: _judged(fitted, model, data, metrics),
@@ -150,10 +154,14 @@ def context_of(
 
 def calibration(data: Prepared, rows: int, seed: int) -> dict[str, np.ndarray]:
     """Return the graph's inputs for training rows, those kept for early stopping first."""
+    return data.feed("train", _drawn(data, rows, seed))
+
+
+def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
     stop = data.stop
     generator = np.random.default_rng(seed)
     order = np.concatenate([generator.permutation(np.flatnonzero(kept)) for kept in (stop, ~stop)])
-    return data.feed("train", np.sort(order[:rows]))
+    return np.sort(order[:rows])
 
 
 def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -193,73 +201,33 @@ def applied(
     for step in recipe:
         earlier = (*parent.earlier, step.name)
         try:
-            if reason := _unfit(step, parent):
+            if reason := unfit(step, parent):
                 raise NotApplicable(reason)
-            if hasattr(step.module, "shrink"):
+            converted: Converted | None = None
+            if hasattr(step.module, "convert"):
+                converted = step.module.convert(parent, step.typed, context)
+                graph, load = parent.graph, None
+            elif hasattr(step.module, "shrink"):
                 model = step.module.shrink(parent, step.typed, context)
                 graph = _exported(model, parent.model, data, tolerance)[0]
                 load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
             else:
                 graph, load = step.module.apply(parent, step.typed, context), None
-            parent = Parent(graph, parent.model, load, earlier, (parent, step))
+            parent = Parent(graph, parent.model, load, earlier, (parent, step), converted)
         except NotApplicable as why:
             raise NotApplicable(str(why) if len(recipe) == 1 else f"{step.name}: {why}") from None
     return parent
 
 
-def _unfit(step: Plugin, parent: Parent) -> str | None:
+def unfit(step: Plugin, parent: Parent) -> str | None:
     """Return why a technique does not fit what it is given, or None."""
-    if hasattr(step.module, "shrink") and parent.load is None:
+    if parent.converted:
+        return f"nothing follows {parent.earlier[-1]}: its file is no ONNX graph"
+    if reason := getattr(parent.model.module, "REFUSES", {}).get(step.name):
+        return reason
+    if parent.load is None and {"shrink", "convert"} & set(vars(step.module)):
         return f"it starts from the fitted model: put it before {parent.earlier[-1]}"
-    return step.module.applies(parent)
-
-
-def _write(
-    out: Path,
-    made: "onnx.ModelProto",
-    data: Prepared,
-    metrics: list[Plugin],
-    head: dict[str, Any],
-    before: "onnx.ModelProto | None" = None,
-) -> None:
-    """Write `model.onnx` and its certificate: predictions of the judged part through ORT's CPU."""
-    content = graphs.serialise(made)
-    meta = data.meta
-    rows = data.feed(meta.judged)
-    got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
-    if not np.isfinite(got).all():
-        raise ParityError(
-            f"{int((~np.isfinite(got)).sum())} of {got.size} predictions are not finite numbers"
-        )
-    if before is not None:
-        old = graphs.run(graphs.session(before), rows)
-        found = export.difference(got, old)
-        head = {
-            **head,
-            "parity": certificate.stated(found, "the fp32 graph", None),
-            "agreement": certificate.agreement(got, old, meta.task),
-            **drops.losses(data, old, got, metrics),
-        }
-        if head["precision"] == "int8":
-            head["quantised_share"] = certificate.quantised_share(content)
-            head["quantised_weights"] = certificate.quantised_weights(made)
-    opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
-    trees = graphs.is_trees(made.graph)
-    certificate.write(
-        out,
-        {
-            **head,
-            "status": "ok",
-            "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics),
-            "bounds": drops.bounds_of(data, got, metrics),
-            **certificate.sizes(content, made),
-            "nonzero_share": certificate.nonzero_share(made),
-            "opset": opset["ai.onnx"],
-            "domains": opset,
-            "engines_note": TREES_NOTE if trees else head["engines_note"],
-        },
-    )
-    (out / GRAPH).write_bytes(content)
+    return step.module.applies(parent) or unavailable("technique", step.name)
 
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
@@ -268,7 +236,7 @@ def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]
     for step in recipe:
         if hasattr(step.module, "note"):
             note = step.module.note(step.typed) or note
-        precision = step.module.PRECISION or precision
+        precision = _precision(step) or precision
         if hasattr(step.module, "dialect"):
             dialect = step.module.dialect(step.typed)
     unknown = dict.fromkeys(UNKNOWN)
@@ -282,6 +250,11 @@ def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]
         "dialect": dialect,
         "engines_note": note,
     }
+
+
+def _precision(step: Plugin) -> str:
+    own = getattr(step.module, "precision", None)
+    return own(step.typed) if own else step.module.PRECISION
 
 
 def _words(error: Exception) -> str:

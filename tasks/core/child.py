@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from tasks.core import errors, progress
-from tasks.core.home import NO_TELEMETRY
+from tasks.core.home import NO_TELEMETRY, keras_settings
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 OUT_OF_MEMORY = (
@@ -65,7 +65,7 @@ def warm(modules: tuple[str, ...]) -> None:
         if _preloaded is not None:
             return
         _preloaded = modules
-        for name, value in NO_TELEMETRY.items():
+        for name, value in (NO_TELEMETRY | keras_settings()).items():
             os.environ.setdefault(name, value)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(

@@ -39,6 +39,17 @@ def home() -> Path:
     return path
 
 
+def keras_settings() -> dict[str, str]:
+    """Return the environment that Keras reads at its import: torch, the CPU, its file in here."""
+    return {
+        "KERAS_BACKEND": "torch",
+        "KERAS_TORCH_DEVICE": "cpu",
+        "KERAS_HOME": str(home() / "keras"),  # else it writes into ~/.keras
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # it imports TensorFlow where it saves; quiet, please
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+
+
 def project() -> Path:
     """Return the folder of params.yaml, dvc.yaml, data/ and models/: `$TEMPER_PROJECT`, or the
     code's.

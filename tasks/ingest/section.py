@@ -14,6 +14,21 @@ from tasks.core.schema import Column
 from tasks.ingest.proposal import Proposal
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+KERAS = [  # what a Keras model is taken through
+    "    compress:",
+    "      recipes:",
+    "        fp16: [fp16]",
+    "        int8_cpu: [ptq_int8]",
+    "        litert_fp32: [{litert: {precision: fp32}}]",
+    "        litert_fp16: [{litert: {precision: fp16}}]",
+    "        litert_int8: [litert]",
+    "        litert_int8_weights: [{litert: {precision: int8_weights}}]",
+    "        keras_int8: [keras_int8]",
+    "        pruned_int8: [prune_unstructured, ptq_int8]",
+    "        student: [distill]",
+    "        student_litert: [distill, litert]",
+    "    benchmark: {engines: [native, torch_eager, onnx_runtime, open_vino, litert]}",
+]
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -56,6 +71,7 @@ def _fitted(proposal: Proposal) -> list[str]:
 def _given(proposal: Proposal) -> list[str]:
     """Return the lines for a model fitted elsewhere: its columns go into it as they are."""
     assert proposal.given is not None
+    keras = proposal.given["path"].lower().endswith(".keras")
     split = proposal.split
     half = "" if split == "given" else ", params: {test_share: 0.5}"
     others = ", ".join(f"{name}: null" for name in names("recipe") if name != "raw")
@@ -66,9 +82,10 @@ def _given(proposal: Proposal) -> list[str]:
         f"      recipes: {{{others}, raw: {{}}}}",
         "    train:",
         "      models:",
-        "        given:",
+        "        given_keras:" if keras else "        given:",
         *(f"          {key}: {_scalar(value)}" for key, value in proposal.given.items()),
         "    compare: {resamples: 2}   # nothing is fitted anew",
+        *(KERAS if keras else []),
     ]
 
 

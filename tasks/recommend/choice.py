@@ -44,7 +44,8 @@ def recommend(
         "would_have_to_give": [],
     }
     if chosen:
-        content["chosen"] = {**_facts(chosen), "graph": f"{chosen.variant}/model.onnx"}
+        file = variants[chosen.variant].get("file", "model.onnx")
+        content["chosen"] = {**_facts(chosen), "graph": f"{chosen.variant}/{file}"}
         content["why"] = why(chosen, fitting, found, leaderboard, params)
     else:
         content |= _nothing_fits(found, left_out, leaderboard, params)

@@ -38,9 +38,9 @@ def recommend(
         params,
     )
     graphs = {
-        f"{stated['model']}/{stated['label']}": variant.path / "model.onnx"
+        f"{stated['model']}/{stated['label']}": variant.path / stated["file"]
         for variant, stated in zip(variants, described, strict=True)
-        if stated["status"] == "ok"
+        if stated["status"] == "ok" and stated["file"].endswith(".onnx")
     }
     content["devices"] = estimates(graphs, [device.name for device in devices], calibrations)
     if warning := crowded(measured):

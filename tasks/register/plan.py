@@ -12,6 +12,10 @@ SERVING = ("onnx", "onnxruntime", "numpy")  # what loading the registered graph 
 LIBRARIES = (*SERVING, "lightgbm", "polars", "scikit-learn", "torch", "xgboost")  # stated in tags
 
 
+NOTHING_FITS = "nothing meets the constraints, so no version was registered"
+NO_GRAPH = "the chosen variant is no ONNX graph, and the registry holds those alone"
+
+
 def plan(
     choice: dict[str, Any],
     board: dict[str, Any],
@@ -45,6 +49,8 @@ def plan(
     if chosen is None:
         return content
     variant = next(v for v in variants if v.name == f"compress/{chosen['variant']}")
+    if not chosen["graph"].endswith(".onnx"):
+        return content
     graph = variant.file("model.onnx")
     return content | {
         "name": params.name or workload,
@@ -106,7 +112,7 @@ def described(plan: dict[str, Any], outcome: dict[str, Any], choice: dict[str, A
         "why": choice["why"],
     }
     if outcome["version"] is None:
-        return content | {"reason": "nothing meets the constraints, so no version was registered"}
+        return content | {"reason": NO_GRAPH if choice["chosen"] else NOTHING_FITS}
     aliases = [store.CANDIDATE] + ([store.CHAMPION] if outcome["champion"] else [])
     return content | {
         "name": plan["name"],

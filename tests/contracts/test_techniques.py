@@ -8,7 +8,7 @@ import pytest
 from tasks.compress import graphs
 from tasks.compress.protocol import Parent
 from tasks.core import plugins
-from tests.compressed import FOLLOWS, Study, certificate, recipe_of
+from tests.compressed import FOLLOWS, KERAS, Study, certificate, recipe_of
 from tests.prepared import prepared_table
 
 pytestmark = pytest.mark.contracts
@@ -77,6 +77,9 @@ def test_it_compresses_or_says_why_not(name, model, study):
 @pytest.mark.parametrize("name", NAMES)
 def test_it_fits_some_model(name, study):
     found = [certificate(compressed(study, m, name))["status"] for m in MODELS]
+    if name in KERAS:
+        assert set(found) == {"not_applicable"}
+        pytest.skip("a Keras model alone: tests/unit/compress/test_litert.py")
     assert "ok" in found
     assert "failed" not in found
     if name != "simplify":

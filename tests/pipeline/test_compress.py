@@ -5,6 +5,7 @@ import json
 import numpy as np
 import polars as pl
 
+from tasks.core import plugins
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import plugin
 from tests.pipeline.conftest import Project
@@ -40,3 +41,10 @@ def test_a_booster_of_ones_own_is_compressed(clone: Project):
     done = clone.temper("compress", str(clone.user / "none.onnx"), "--data", str(model))
     assert done.returncode == 2
     assert "none.onnx: cannot be read" in done.stderr
+    if missing := plugins.unavailable("model", "given_keras"):
+        keras = clone.user / "m.keras"
+        keras.write_bytes(b"never read")
+        done = clone.temper("compress", str(keras), "--data", str(clone.user / "rows.parquet"))
+        assert done.returncode == 2
+        assert missing in " ".join(done.stderr.split())
+        assert "  m:\n" not in (clone.folder / "params.yaml").read_text()

@@ -55,8 +55,8 @@ def available() -> str | None:
 
 
 def supports(subject: Subject) -> str | None:
-    """Return None: it takes every graph."""
-    return None
+    """Return None for every graph."""
+    return subject.not_onnx
 
 
 def load(subject: Subject, params: Params, device: str, threads: int) -> OnnxRuntime:

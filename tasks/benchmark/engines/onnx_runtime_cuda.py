@@ -33,7 +33,9 @@ def available() -> str | None:
 
 def supports(subject: Subject) -> str | None:
     """Return None, or why the graph would run on the CPU."""
-    return "the CUDA provider has no tree ensembles" if subject.is_trees else None
+    return subject.not_onnx or (
+        "the CUDA provider has no tree ensembles" if subject.is_trees else None
+    )
 
 
 def load(subject: Subject, params: Params, device: str, threads: int) -> onnx_runtime.OnnxRuntime:

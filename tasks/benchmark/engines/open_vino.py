@@ -51,6 +51,8 @@ def available() -> str | None:
 
 def supports(subject: Subject) -> str | None:
     """Return None, or why it cannot read the graph."""
+    if subject.not_onnx:
+        return subject.not_onnx
     if subject.is_trees:
         return "OpenVINO has no tree ensembles (ai.onnx.ml)"
     if subject.text_inputs:

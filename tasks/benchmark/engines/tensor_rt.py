@@ -81,6 +81,8 @@ def available() -> str | None:
 
 def supports(subject: Subject) -> str | None:
     """Return None, or why TensorRT does not take the graph."""
+    if subject.not_onnx:
+        return subject.not_onnx
     if subject.is_trees:
         return "TensorRT has no tree ensembles (ai.onnx.ml)"
     if subject.text_inputs:

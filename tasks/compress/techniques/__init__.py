@@ -10,6 +10,9 @@ A technique plugin has:
   graph, with the parent's inputs and outputs; the parent's graph is left as it was; the same bytes
   each time. It raises `NotApplicable` with
   the reason where it finds out only then that it does not fit;
+- or one of `shrink` and `convert`, as `tasks.compress.protocol` has them;
+- optionally `available() -> str | None`: None, or what to install;
+- optionally `precision(params) -> str`, where `PRECISION` depends on the params;
 - optionally `dialect(params) -> str`: which engines' form of INT8 or INT4 it speaks;
 - optionally `note(params) -> str | None`: what the table says of engines and speed.
 

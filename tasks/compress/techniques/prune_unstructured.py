@@ -59,7 +59,7 @@ def _masks(module: Any, share: float) -> dict[str, Any]:
     """Return for each layer's weight 0 where it is among the smallest of all, else 1."""
     import torch
 
-    weights = {f"{name}.weight": layer.weight.detach() for name, layer in networks.layers(module)}
+    weights = {name: weight.detach() for name, weight in networks.weights(module).items()}
     sizes = torch.cat([w.abs().flatten() for w in weights.values()])
     limit = torch.kthvalue(sizes, max(1, round(share * len(sizes)))).values
     return {name: (weight.abs() > limit).float() for name, weight in weights.items()}

@@ -1,5 +1,6 @@
 """Files of models that were fitted elsewhere, as graphs: X (N, feature) -> prediction."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,14 +9,38 @@ import numpy as np
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
 from tasks.core.graph import output_name, rename
+from tasks.core.home import project
 from tasks.train.foreign import boosters, estimators, graphs, programs
 from tasks.train.foreign.checking import outputs
 
 if TYPE_CHECKING:
     import onnx
 
-READ = ".onnx, .ubj or .json (XGBoost), .txt (LightGBM), .skops (scikit-learn), .pt2 (torch.export)"
+READ = (
+    ".onnx, .ubj or .json (XGBoost), .txt (LightGBM), .skops (scikit-learn), .pt2 (torch.export), "
+    ".keras (with `temper compress`)"
+)
 ROWS = 512  # that a file is tried on
+
+
+def content_of(path: str, sha256: str, where: str) -> tuple[bytes, Path]:
+    """Return a file's content and where it is; `path` is relative to the project.
+
+    Raises:
+        ParamsError: the file is not there or not the one meant.
+    """
+    found = project() / Path(path).expanduser()
+    try:
+        content = found.read_bytes()
+    except OSError as error:
+        raise ParamsError(f"{where}: {path!r} cannot be read ({error.strerror})") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise ParamsError(
+            f"{where}: {found} has sha256 {digest}, expected {sha256 or 'one'}; set sha256 to it "
+            "if this is the file meant"
+        )
+    return content, found
 
 
 def graph_of(content: bytes, path: Path, data: FitData, where: str) -> "onnx.ModelProto":
@@ -49,9 +74,39 @@ def _finished(
     import onnx
     from onnx import helper
 
-    found = outputs(model.SerializeToString(), X)
+    follows = ending(outputs(model.SerializeToString(), X), data, where)
     graph = model.graph
     last, name = graph.output[0].name, output_name(data.task)
+    if last == name:
+        rename(graph.node, last, last := f"{last}/given")
+    if follows.endswith("pair"):
+        score = last
+        if follows == "sigmoid pair":
+            graph.node.append(helper.make_node("Sigmoid", [last], [score := "given/positive"]))
+        graph.node.append(helper.make_node("Constant", [], ["given/one"], value_float=1.0))
+        graph.node.append(helper.make_node("Sub", ["given/one", score], ["given/negative"]))
+        pair = ["given/negative", score]
+        graph.node.append(helper.make_node("Concat", pair, [name], axis=1))
+    elif follows == "softmax":
+        graph.node.append(helper.make_node("Softmax", [last], [name], axis=1))
+    else:
+        graph.node.append(helper.make_node("Identity", [last], [name]))
+    del graph.output[:]
+    width = max(data.n_classes, 1) if data.task == "classification" else 1
+    graph.output.append(graphs.value(name, width))
+    onnx.checker.check_model(model)
+    return model
+
+
+def ending(found: np.ndarray, data: FitData, where: str) -> str:
+    """Return what makes a prediction of a model's outputs on some rows, (n, width).
+
+    "" for nothing; "softmax"; "pair" for one probability of two classes, "sigmoid pair" for a score
+    of theirs.
+
+    Raises:
+        ParamsError: there are not as many outputs as the target needs.
+    """
     width = max(data.n_classes, 1) if data.task == "classification" else 1
     both = data.task == "classification" and width == 2 and found.shape[1] == 1
     if found.shape[1] != width and not both:
@@ -59,24 +114,9 @@ def _finished(
             f"{where}: it gives {found.shape[1]} numbers a row; the table's target has "
             f"{f'{width} classes' if width > 1 else 'one'}"
         )
-    if last == name:
-        rename(graph.node, last, last := f"{last}/given")
     if both:
-        score = last
-        if found.min() < 0 or found.max() > 1:
-            graph.node.append(helper.make_node("Sigmoid", [last], [score := "given/positive"]))
-        graph.node.append(helper.make_node("Constant", [], ["given/one"], value_float=1.0))
-        graph.node.append(helper.make_node("Sub", ["given/one", score], ["given/negative"]))
-        pair = ["given/negative", score]
-        graph.node.append(helper.make_node("Concat", pair, [name], axis=1))
-    elif data.task == "classification" and not _sums_to_one(found):
-        graph.node.append(helper.make_node("Softmax", [last], [name], axis=1))
-    else:
-        graph.node.append(helper.make_node("Identity", [last], [name]))
-    del graph.output[:]
-    graph.output.append(graphs.value(name, width))
-    onnx.checker.check_model(model)
-    return model
+        return "sigmoid pair" if found.min() < 0 or found.max() > 1 else "pair"
+    return "softmax" if data.task == "classification" and not _sums_to_one(found) else ""
 
 
 def _sums_to_one(found: np.ndarray) -> bool:

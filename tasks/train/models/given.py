@@ -5,7 +5,6 @@ any model does. Its one input are the table's feature columns in their order (re
 is the i-th label in sorted order. Not for graphs of several inputs, nor for images.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
-from tasks.core.home import project
 from tasks.core.plugins import PluginParams
 from tasks.train.foreign import reading
 
@@ -51,18 +48,8 @@ def fit(data: FitData, params: Params, context: FitContext) -> Given:
     Raises:
         ParamsError: the file is not there or not the one meant, or does not suit the table.
     """
-    path = project() / Path(params.path).expanduser()
     where = "train.models.given.path"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ParamsError(f"{where}: {params.path!r} cannot be read ({error.strerror})") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != params.sha256:
-        raise ParamsError(
-            f"{where}: {path} has sha256 {found}, expected {params.sha256 or 'one'}; set sha256 to "
-            "it if this is the file meant"
-        )
+    content, path = reading.content_of(params.path, params.sha256, where)
     graph = reading.graph_of(content, path, data, where)
     return Given(data.task, graph.SerializeToString(deterministic=True), path.name)
 

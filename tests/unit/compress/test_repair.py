@@ -57,6 +57,7 @@ def context(study: Study) -> Context:
     return Context(
         meta=data.meta,
         draw=lambda: variants.calibration(data, 256, 0),
+        matrix=lambda: data.X("train"),
         rows=lambda: training_data(data),
         fit=FitContext(),
         judge=lambda fitted: {},

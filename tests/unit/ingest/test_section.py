@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.workload import Workload
 from tasks.core.errors import ParamsError
 from tasks.core.schema import Column, Table
 from tasks.ingest.infer import check_name, section, write_section
@@ -41,6 +42,18 @@ def write(folder: Path, content: str) -> Path:
     path = folder / "params.yaml"
     path.write_bytes(content.encode())
     return path
+
+
+def test_a_keras_file_gets_its_own_model_and_recipes():
+    given = {"path": "m.KERAS", "sha256": "ab"}
+    own = Workload(**yaml.safe_load(section(proposal()._replace(given=given)))["churn"])
+    assert own.train.models == {"given_keras": given}
+    assert "litert_int8" in own.compress.recipes
+    assert "litert" in own.benchmark.engines
+    given = {"path": "m.onnx", "sha256": "ab"}
+    other = Workload(**yaml.safe_load(section(proposal()._replace(given=given)))["churn"])
+    assert other.train.models == {"given": given}
+    assert "litert_int8" not in other.compress.recipes
 
 
 def test_a_section_is_added_and_the_rest_stays(tmp_path: Path):

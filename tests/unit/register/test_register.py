@@ -14,7 +14,7 @@ from tasks.core.errors import ParityError
 from tasks.core.prepared import Prepared
 from tasks.register import graphs, ledger, registry, standing, store
 from tasks.register.params import Params
-from tasks.register.plan import plan
+from tasks.register.plan import described, plan
 from tasks.register.task import check, register
 from tests import samples
 
@@ -245,6 +245,19 @@ def test_the_plan_holds_plain_data(run):
         choice, board, run["fitted"], [], run["variants"], run["prepared"], "x", Params(), FACTS
     )
     assert json.loads(json.dumps(todo)) == todo
+
+
+def test_a_choice_that_is_no_onnx_graph_is_not_registered_and_says_so(run):
+    choice = json.loads(run["choice"].file("recommendation.json").read_text())
+    choice["chosen"]["graph"] = "given_keras/litert_int8/model.tflite"
+    board = json.loads(run["leaderboard"].file("leaderboard.json").read_text())
+    arguments = ([], run["variants"], run["prepared"], "x", Params(), FACTS)
+    todo = plan(choice, board, run["fitted"], *arguments)
+    assert todo["graph"] is None
+    content = described(todo, {"version": None}, choice)
+    assert "no ONNX graph" in content["reason"]
+    nothing = described(todo, {"version": None}, {**choice, "chosen": None})
+    assert "nothing meets" in nothing["reason"]
 
 
 def test_a_ledger_line_left_unfinished_is_passed_over(tmp_path, monkeypatch):
