@@ -1,6 +1,7 @@
 """A keras.Model as the networks of Temper are. Torch is imported here: import it in functions."""
 
 import logging
+import threading
 import warnings
 from typing import Any
 
@@ -44,7 +45,9 @@ class Prediction(nn.Module):
 def to_onnx(module: nn.Module, features: int, output: str) -> Any:
     """Return the onnx.ModelProto of a module, by torch's exporter: X (N, feature) -> `output`."""
     from torch.onnx._internal.exporter import _registration  # its logger exists from here on
+    from tqdm import tqdm
 
+    tqdm.set_lock(threading.RLock())  # torch's progress bar makes one that outlives a child
     logger = logging.getLogger(_registration.__name__)
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns that torchvision is not here
