@@ -17,33 +17,12 @@ from typing import Any
 
 from benchmarks.digits import Digits, Recipe
 from benchmarks.harness import table, write
+from tasks.compress.params import Params
 
 MODELS = ("convnet", "mlp", "light_gbm", "random_forest")
+SWEEP = Params.model_validate({"recipes": "all"})
 RECIPES: dict[str, Recipe] = {
-    "fp16": [("fp16", {})],
-    "bf16": [("bf16", {})],
-    "int8_cpu": [("ptq_int8", {})],
-    "int8_cpu_entropy": [("ptq_int8", {"ranges": "entropy"})],
-    "int8_cpu_percentile": [("ptq_int8", {"ranges": "percentile"})],
-    "int8_trt": [("ptq_int8", {"dialect": "int8_trt"})],
-    "int8_dynamic": [("ptq_int8", {"mode": "dynamic"})],
-    "int4_qdq": [("ptq_int4", {})],
-    "int4_nbits": [("ptq_int4", {"form": "matmul_nbits"})],
-    "simplify": [("simplify", {})],
-    "pruned": [("prune_structured", {})],
-    "sparse": [("prune_unstructured", {})],
-    "sparse_2_4": [("sparse_2_4", {})],
-    "low_rank": [("low_rank", {"energy": 0.7})],
-    "student": [("distill", {})],
-    "qat_int8": [("qat", {}), ("ptq_int8", {})],
-    "repaired_int8": [("ptq_int8", {}), ("repair", {})],
-    "truncate": [("truncate", {})],
-    "prune_trees": [("prune_trees", {})],
-    "thresholds": [("quantise_thresholds", {})],
-    "pruned_int8": [("prune_structured", {}), ("ptq_int8", {})],
-    "student_int8": [("distill", {}), ("ptq_int8", {})],
-    "low_rank_int4": [("low_rank", {"energy": 0.7}), ("ptq_int4", {"least": 256})],
-    "small_trees": [("truncate", {}), ("prune_trees", {}), ("quantise_thresholds", {})],
+    label: [(step.name, step.params) for step in SWEEP.plugins(label)] for label in SWEEP.recipes
 }
 STANDALONE = Path(__file__).with_name("standalone.py")
 # Site packages by their folder, without the .pth files by which an editable install is found.
