@@ -1,46 +1,39 @@
-"""Figures that a device measured are part of the run: of its keys, its report, and DVC's record."""
+"""Figures that a device measured are part of the run: of its keys, its report, and DVC's record.
 
-import os
-import sys
+How they are measured: tests/unit/flows/test_calibrate.py.
+"""
 
+import json
+
+from tasks.core.artifacts import file_digest
 from tests.pipeline.conftest import Project, counts
-from tests.pipeline.test_why import states, verdicts
+from tests.pipeline.test_why import verdicts
+from tests.unit.recommend.test_measured import content, row
 
 
 def test_measured_figures_run_the_recommendation_again_and_nothing_before_it(beside: Project):
     first = beside.temper("run", "micro")
     assert first.returncode == 0, first.stderr
-    bundle = beside.folder.parent / "bundle"
-    device = ("calibrate", "micro", "--device", "this_machine")
-    made = beside.temper(*device, "--bundle", str(bundle))
-    assert made.returncode == 0, made.stderr
-    core = str(min(os.sched_getaffinity(0)))  # one: half as many processes
-    command = (sys.executable, "-I", str(bundle / "measure.py"), "--rounds", "6")
-    ran = beside.run("taskset", "-c", core, *command, "--samples", "6")
-    assert ran.returncode == 0, ran.stderr
-    kept = beside.temper(*device, "--measured", str(bundle / "measured.json"))
-    assert kept.returncode == 0, kept.stderr
-    assert "3 of 3 graphs measured" in kept.stdout
+    models = beside.folder / "models" / "micro"
+    graph = file_digest(models / "compress" / "linear" / "fp32" / "model.onnx")
+    rows = [row(threads, graph=graph, variant="linear/fp32") for threads in (1, 4)]
+    file = beside.folder.parent / "measured.json"
+    file.write_text(json.dumps(content(*rows, workload="micro")))
 
+    kept = beside.temper("calibrate", "micro", "--device", "raspberry_pi_5", "--measured", file)
+
+    assert kept.returncode == 0, kept.stderr
+    assert "1 of " in kept.stdout
     found = verdicts(beside)
     assert found["recommend"] == ("would run", "input devices/*/micro.json")
     assert found["benchmark"] == ("cached", "")
     again = beside.temper("run", "micro")
     assert again.returncode == 0, again.stderr
     assert counts(again.stdout)[0] <= 3  # recommend, register, report
-    report = beside.folder / "models" / "micro" / "report" / "report.html"
-    assert "measured on " in report.read_text()
-    assert states(verdicts(beside)) == {"cached"}
+    assert "measured on " in (models / "report" / "report.html").read_text()
     assert "up to date" in beside.dvc("status").stdout
 
-    file = beside.folder / "devices" / "this_machine" / "micro.json"
-    file.write_text("{}")
-    for command in (("run", "micro"), ("check",)):
-        refused = beside.temper(*command)
-        assert refused.returncode == 2
-        assert "micro.json: expected format 1, found None" in refused.stderr
-
-    file.unlink()
-    back = beside.temper("run", "micro")
-    assert back.returncode == 0, back.stderr
-    assert "measured on " not in report.read_text()
+    (beside.folder / "devices" / "raspberry_pi_5" / "micro.json").write_text("{}")
+    refused = beside.temper("check")
+    assert refused.returncode == 2
+    assert "micro.json: expected format 1, found None" in refused.stderr

@@ -4,6 +4,7 @@ A block of commands that is slow or needs a network says so in a comment above i
 tests: why -->`, and is skipped with that reason.
 """
 
+import json
 import re
 import shlex
 import shutil
@@ -41,6 +42,11 @@ def test_its_commands_run(why, lines, request):
         assert program == "temper", line
         done = project.temper(*arguments)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        if arguments == ["run", "wine"]:
+            assert (project.folder / "models" / "wine" / "report" / "report.html").exists()
+            parts = ("prepare", "train", "compress", "benchmark", "release")
+            status = project.dvc("status", "--json", *(f"{part}@wine" for part in parts))
+            assert json.loads(status.stdout) == {}, status.stdout + status.stderr
 
 
 @pytest.mark.parametrize("kind", ["python", "yaml"])
