@@ -20,7 +20,7 @@ coverage: setup
 	@$(MAKE) test PYTEST="--cov --cov-report=term:skip-covered $(PYTEST)"
 
 harness: setup
-	$(BIN)/pytest -m harness -n 2 --dist load $(PYTEST)
+	$(BIN)/pytest -m harness -n 2 --dist worksteal $(PYTEST)
 
 quick: setup
 	$(BIN)/pytest tests/unit -n 2 -q
