@@ -141,7 +141,6 @@ def test_intervals_are_counted_as_they_overlap():
     assert longest_gap([(0.0, 5.0), (1.0, 2.0), (7.0, 8.0)]) == 2.0
 
 
-@pytest.mark.harness
 def test_kills_a_stress_and_a_stream_of_work(api: str):
     """The short version of benchmarks/slots; it counts by what the holders wrote down."""
     done = subprocess.run(
