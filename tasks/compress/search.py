@@ -2,10 +2,10 @@
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
 well a network is fitted; the loss where nothing is fitted further. A recipe is given the benefit of
-the doubt: a little less work than thought; where something is fitted, a loss somewhat better than
-fp32, or that of the recipe that it goes on from. What it could add to the hypervolume is then about
-an upper bound. The most for its time is run next, until none could add a hundredth, or the budget
-is spent. What came of each lowers the bounds of the rest.
+the doubt: a little less work than thought; where something is fitted, a small gain, less what so
+few weights are likely to lose, or the loss of the recipe that it goes on from. What it could add to
+the hypervolume is then about an upper bound. The most for its time is run next, until none could
+add a hundredth, or the budget is spent. What came of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ from tasks.core.schema import Task
 LEAST = 0.01  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
 DOUBT = 0.15  # of the work: what it is thought to be is right to that
-GAIN = 0.1  # what fitting further may gain: as a share of what makes a variant worthless
+# What fitting further is thought to lose at least, as a share of what makes a variant worthless: it
+# may gain a little, and loses the more the fewer weights are left of one.
+GAIN, THINNING = 0.1, 0.05
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -25,9 +27,9 @@ Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a var
 class Sketch:
     """What is known of a recipe's variant.
 
-    size and work: as shares of the fp32 graph's; loss: of the metric, as a share of what makes a
-    variant worthless, None where it has yet to be fitted; seconds: what making it is thought to
-    take; steps: its techniques with their parameters, in words.
+    size, work and weights: as shares of the fp32 graph's; loss: of the metric, as a share of what
+    makes a variant worthless, None where it has yet to be fitted; seconds: what making it is
+    thought to take; steps: its techniques with their parameters, in words.
     """
 
     size: float
@@ -35,6 +37,7 @@ class Sketch:
     loss: float | None
     seconds: float
     steps: Sequence[str] = ()
+    weights: float = 1.0
 
 
 @dataclass
@@ -97,7 +100,8 @@ class Search:
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        return sketch.size, work, max(earlier, default=0.0) - GAIN
+        thinned = THINNING * (1 / sketch.weights - 1)
+        return sketch.size, work, max([thinned, *earlier]) - GAIN
 
 
 def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:

@@ -3,7 +3,9 @@ fitting.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,27 +82,33 @@ class _Judge:
 
     def sketch(self, made: "onnx.ModelProto", recipe: list[Plugin], passes: int) -> Sketch:
         """Return what is known of a recipe that made this graph without fitting it."""
-        rows = self.data.meta.parts["train"]
-        fit_us = TRAINING * passes * rows * float_us(made)
-        sizes = [len(graphs.serialise(model)) for model in (made, self.before)]
+        fit_us = TRAINING * passes * self.data.meta.parts["train"] * float_us(made)
+        size, weights, work, score = self._figures
         return Sketch(
-            size=sizes[0] / sizes[1],
-            work=microseconds(made) / microseconds(self.before),
-            loss=None if passes else self._loss(made),
+            size=len(graphs.serialise(made)) / size,
+            weights=_weights(made) / weights,
+            work=microseconds(made) / work,
+            loss=None if passes else share_lost(score, self._score(made), self.data.meta.task),
             seconds=START_S + fit_us / 1e6,
             steps=tuple(f"{step.name} {step.typed.model_dump_json()}" for step in recipe),
         )
 
-    def _loss(self, made: "onnx.ModelProto") -> float:
-        part = self.data.meta.judged
-        feed = self.data.feed(part)
-        old, new = (graphs.run(graphs.session(model), feed) for model in (self.before, made))
+    @cached_property
+    def _figures(self) -> tuple[int, int, float, float | None]:
+        """Return bytes, weights, work and score of the fp32 graph."""
+        before = self.before
+        size = len(graphs.serialise(before))
+        return size, _weights(before), microseconds(before), self._score(before)
+
+    def _score(self, model: "onnx.ModelProto") -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
-        y = self.data.y(part)
-        before, after = (
-            scoring.scores(meta.task, y, got, [metric])[metric.name] for got in (old, new)
-        )
-        return share_lost(before, after, meta.task)
+        got = graphs.run(graphs.session(model), self.data.feed(meta.judged))
+        return scoring.scores(meta.task, self.data.y(meta.judged), got, [metric])[metric.name]
+
+
+def _weights(model: "onnx.ModelProto") -> int:
+    """Return how many numbers a graph's constants have, of whatever precision."""
+    return sum(math.prod(i.dims) for i in model.graph.initializer) or 1
 
 
 def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
