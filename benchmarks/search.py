@@ -56,7 +56,8 @@ def main() -> None:
         ("share of the hypervolume, mean of the models", round(share, 4), ".99"),
     ]
     table(rows)
-    content = {"budget": budget, "seconds": seconds, "models": results, "points": points}
+    by_task = {"whole": whole["seconds"], "searched": found["seconds"]}
+    content = {"budget": budget, "seconds": by_task, "models": results, "points": points}
     write("search", content)
 
 
