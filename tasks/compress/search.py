@@ -1,8 +1,8 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
-well a network is fitted; the loss where nothing is fitted further. A recipe is given the benefit of
-the doubt: a little less work than thought; where something is fitted, a small gain, less what so
+well a network is fitted; the loss where nothing is fitted further. Where something is, the recipe
+is given the benefit of the doubt: a little less work than thought, and a small gain less what so
 few weights are likely to lose, or the loss of the recipe that it goes on from. What it could add to
 the hypervolume is then about an upper bound. The most for its time is run next, until none could
 add a hundredth, or the budget is spent. What came of each lowers the bounds of the rest.
@@ -53,8 +53,12 @@ class Search:
     done: dict[str, Sketch] = field(default_factory=dict)
 
     def following(self) -> str | None:
-        """Return the recipe to run next; None: none is worth it, or none can be afforded."""
+        """Return the recipe to run next; None: none is worth it, or none can be afforded.
+
+        The first is made whatever it takes.
+        """
         left = self.budget_s - sum(s.seconds for s in self.done.values())
+        left = left if self.done else float("inf")
         rates = {
             label: gain / self.sketches[label].seconds
             for label, gain in self.gains().items()
@@ -95,14 +99,13 @@ class Search:
 
     def _at_best(self, sketch: Sketch) -> Point:
         """Return where a variant would be that is given the benefit of the doubt."""
-        work = sketch.work * (1 - DOUBT)
         if sketch.loss is not None:
-            return sketch.size, work, sketch.loss
+            return point(sketch)
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
         thinned = THINNING * (1 / sketch.weights - 1)
-        return sketch.size, work, max([thinned, *earlier]) - GAIN
+        return sketch.size, sketch.work * (1 - DOUBT), max([thinned, *earlier]) - GAIN
 
 
 def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:
