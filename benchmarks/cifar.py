@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import table, write
-from tasks.benchmark import measuring
-from tasks.benchmark.loading import Work
-from tasks.benchmark.params import Params as Protocol
+from benchmarks.timed import latencies
 from tasks.compress import variants
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin, names, plugin
@@ -37,7 +35,6 @@ BARS = {  # drop in points, times smaller, times faster at one row
     "resnet18": {"int8": (".3", "3.9", "3.3"), "pruned_int8": ("2", "12", "6")},
     "mobilenet_v2": {"int8": (".5", "3", "")},
 }
-ENGINES = ("onnx_runtime", "open_vino")
 TOLERANCE, CALIBRATION, SEED = 1e-4, 512, 0
 
 
@@ -60,7 +57,7 @@ def main() -> None:
     data = _prepared(given.work / "prepared", given.data)
     fitted, seconds = _fitted(given.work / given.model, model, data, given.threads)
     made = _variants(given.work / given.model, fitted, model, data, given.recipes)
-    measured = _measured(made, fitted, model, data)
+    measured, _ = latencies(list(made.values()), fitted, model, data)
     facts = {"model": model.name, **model.params, "fit_s": seconds}
     _state(made, measured, facts, BARS.get(model.name, {}))
 
@@ -115,22 +112,6 @@ def _variants(
         )
         print(f"{label}: {time.monotonic() - began:.0f} s", flush=True)
     return made
-
-
-def _measured(
-    made: dict[str, Path], fitted: Path, model: Plugin, data: Prepared
-) -> list[dict[str, Any]]:
-    work = Work(
-        variants=list(made.values()),
-        fitted={model.name: fitted},
-        models={model.name: model},
-        engines=[Plugin(kind="engine", name=name) for name in ENGINES],
-        metrics=[Plugin(kind="metric", name="accuracy")],
-        prepared=data.folder,
-    )
-    with tempfile.TemporaryDirectory() as out:
-        measuring.write(Path(out), work, Protocol(batch_sizes=[1], threads=1), SEED, "cpu")
-        return json.loads((Path(out) / "measurements.json").read_text())["rows"]
 
 
 def _state(

@@ -16,6 +16,7 @@ from tasks.compress.protocol import NotApplicable, Parent
 from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
 from tasks.core import scoring
+from tasks.core.errors import TransientError
 from tasks.core.fitting import FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -45,6 +46,9 @@ def write(
     """Write `sketches.json`: for each recipe a sketch, or why it does not apply, as `reason`.
 
     One that fails has neither, nor has one that ends in another format: they are to be run.
+
+    Raises:
+        TransientError: out of memory or an I/O error, so that it can be tried again.
     """
     import onnx
 
@@ -67,6 +71,8 @@ def write(
             found[label] = asdict(judge.sketch(export.finish(made, data.meta), recipe, passes))
         except NotApplicable as why:
             found[label] = {"reason": str(why)}
+        except (TransientError, MemoryError, OSError):
+            raise
         except Exception:  # whatever a technique's library raises
             continue
     text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
