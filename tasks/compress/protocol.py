@@ -7,7 +7,8 @@ format, as the last of a recipe, has `convert(parent, params, context)` and retu
 All have `applies(parent)`: None, or why not. One that changes layer by layer takes `only` in
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
 training data, `passes(params, model)`, how long it prepares, `SETUP_S`, and whether the graph then
-has other weights alone, `SAME_SHAPE`: a search asks before anything is fitted.
+has other weights alone, `SAME_SHAPE`, or what gives it the same shape sooner, `outline(params,
+model)`: a search asks before anything is fitted.
 """
 
 from collections.abc import Callable

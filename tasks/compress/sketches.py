@@ -121,20 +121,16 @@ def _weights(model: "onnx.ModelProto") -> int:
 
 
 def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
-    """Return the steps that give a graph its shape, each with one pass over the data.
-
-    Fewer trees are as many whether they are taught or cut.
-    """
+    """Return the steps that give a graph its shape, each with one pass over the data."""
     once, kept = ("epochs", "steps"), []
     for step in recipe:
         same = getattr(step.module, "SAME_SHAPE", False)
         asked = same or hasattr(step.module, "convert")
         if asked and (reason := variants.unfit(step, start)):
             raise NotApplicable(reason if len(recipe) == 1 else f"{step.name}: {reason}")
-        if step.name == "distill" and hasattr(start.model.module, "truncate"):
-            kept.append(
-                Plugin(kind="technique", name="truncate", params={"share": step.typed.share})
-            )
+        outline = getattr(step.module, "outline", None)
+        if outline and (quicker := outline(step.typed, start.model)):
+            kept.append(quicker)
         elif not same:
             fields = type(step.typed).model_fields
             kept.append(step.with_params(**{name: 1 for name in once if name in fields}))
