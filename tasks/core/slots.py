@@ -74,13 +74,16 @@ def slot(limit: str, count: int, need_mib: int = 0) -> Iterator[None]:
 
 
 def holders() -> list[dict[str, Any]]:
-    """Return who holds each slot: limit, slot, pid, what it does, since when, need_mib, lease."""
+    """Return who holds each slot: limit, slot, pid, what it does, since when, need_mib, lease.
+
+    Not a dead holder, though its slot be locked by whom it falls to: its record still stands then.
+    """
     found = []
     for path in sorted(subfolder("slots").glob("*.slot")):
         if locks.is_free(path):
             continue
         limit, _, number = path.stem.rpartition("-")
-        if record := _read(path):
+        if (record := _read(path)) and locks.alive(record["pid"]):
             found.append({"limit": limit, "slot": int(number), **record})
     return found
 

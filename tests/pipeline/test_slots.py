@@ -16,6 +16,7 @@ from tasks.core import devices, locks, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.core.errors import EngineUnavailable
+from tasks.core.home import subfolder
 from tests.pipeline.conftest import Project, counts, until
 
 HOLD = """
@@ -72,6 +73,8 @@ def test_a_killed_holders_slot_and_lease_are_taken_over(api: str, hold: str, lim
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
+    with locks.held(subfolder("slots") / f"{limit}-0.slot"):  # as who takes it over does
+        assert slots.holders() == []
     with eval(f"slots.{hold}"):
         assert active(limit) == 1, "the dead holder's lease is released, not added to"
     assert active(limit) == 0
