@@ -7,6 +7,7 @@ what was fitted and compressed: the command goes on from there when it is starte
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 
 from benchmarks.harness import table, write
 from benchmarks.timed import latencies
-from tasks.compress import variants
+from tasks.compress import beginnings, variants
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin, names, plugin
 from tasks.core.prepared import Prepared
@@ -56,7 +57,7 @@ def main() -> None:
     )
     data = _prepared(given.work / "prepared", given.data)
     fitted, seconds = _fitted(given.work / given.model, model, data, given.threads)
-    made = _variants(given.work / given.model, fitted, model, data, given.recipes)
+    made = _variants(given.work / given.model, fitted, model, data, given.recipes, given.threads)
     measured, _ = latencies(list(made.values()), fitted, model, data)
     facts = {"model": model.name, **model.params, "fit_s": seconds}
     _state(made, measured, facts, BARS.get(model.name, {}))
@@ -90,7 +91,7 @@ def _fitted(folder: Path, model: Plugin, data: Prepared, threads: int) -> tuple[
 
 
 def _variants(
-    folder: Path, fitted: Path, model: Plugin, data: Prepared, labels: list[str]
+    folder: Path, fitted: Path, model: Plugin, data: Prepared, labels: list[str], threads: int
 ) -> dict[str, Path]:
     """Return the folder of each variant, made where it is not there."""
     metrics = [Plugin(kind="metric", name=n) for n in names("metric")]
@@ -106,12 +107,34 @@ def _variants(
         made[label].mkdir(exist_ok=True)
         recipe = [Plugin(kind="technique", name=n, params=p) for n, p in RECIPES[label]]
         began = time.monotonic()
+        same = (made["fp32"], fitted, model)
+        begun = _begun(folder, same, recipe, (data.folder, metrics), threads)
         variants.write_compressed(
-            *(made[label], made["fp32"], fitted, model, label, recipe, data.folder, metrics),
-            *(TOLERANCE, CALIBRATION, SEED),
+            *(made[label], *same, label, recipe, data.folder, metrics),
+            *(TOLERANCE, CALIBRATION, SEED, begun),
         )
         print(f"{label}: {time.monotonic() - began:.0f} s", flush=True)
     return made
+
+
+def _begun(
+    folder: Path,
+    origin: tuple[Path, Path, Plugin],
+    recipe: list[Plugin],
+    judged: tuple[Path, list[Plugin]],
+    threads: int,
+) -> Path | None:
+    """Return what a recipe begins with, made where it is not there."""
+    begun: Path | None = None
+    for steps, step in zip(beginnings.of(recipe, origin[2]), recipe, strict=False):
+        name = hashlib.sha256(" ".join(steps).encode()).hexdigest()[:16]
+        out, fit = folder / "begun" / name, FitContext(SEED, threads, "cpu", folder / "fits" / name)
+        if not (out / beginnings.FILE).exists():
+            out.mkdir(parents=True, exist_ok=True)
+            before, fitted, model = origin
+            beginnings.write(out, before, fitted, begun, model, step, *judged, TOLERANCE, fit)
+        begun = out
+    return begun
 
 
 def _state(

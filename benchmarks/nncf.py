@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import timed
 from benchmarks.digits import Digits
 from benchmarks.harness import table, write
-from tasks.compress import certificate, drops, graphs, variants
+from tasks.compress import applying, certificate, drops, graphs, variants
 from tasks.core.plugins import Plugin, names
 from tasks.core.prepared import Prepared
 
@@ -58,7 +58,7 @@ def main() -> None:
 def compared(parent: Path, fitted: Path, model: Plugin, data: Prepared) -> dict[str, Any]:
     """Return sizes, accuracies and latencies of both; `parent` holds the folder `fp32`."""
     with _beside(parent / "fp32") as folders:
-        rows = variants.calibration(data, ROWS, SEED)
+        rows = applying.calibration(data, ROWS, SEED)
         metrics = [Plugin(kind="metric", name=name) for name in names("metric")]
         metrics = [m for m in metrics if data.meta.task == m.module.TASK]
         recipe = [Plugin(kind="technique", name="ptq_int8")]

@@ -1,4 +1,7 @@
-"""compress: every model to one ONNX graph, then the recipes of the sweep, or the best of them."""
+"""compress: every model to one ONNX graph, then the recipes of the sweep, or the best of them.
+
+What recipes begin with that fits a model further is done once for all that begin alike.
+"""
 
 import json
 from typing import Any
@@ -6,10 +9,12 @@ from typing import Any
 from prefect import unmapped
 
 from flows.workload import Workload
+from tasks.compress import beginnings
+from tasks.compress.beginnings import Steps
 from tasks.compress.search import begin, share_lost
 from tasks.compress.sketches import FILE
 from tasks.compress.task import compress as compress_model
-from tasks.compress.task import export, sketch
+from tasks.compress.task import export, settle, shrink, sketch
 from tasks.core.artifacts import Artifact, Made, named
 from tasks.core.scoring import PRIMARY
 
@@ -18,7 +23,7 @@ Pair = tuple[str, str]  # a model and a recipe's label
 
 def compress(name: str, workload: Workload, device: str, made: Made) -> Made:
     """Return every variant: `compress/<model>/fp32` and one a recipe."""
-    sweep = _Sweep(workload, made)
+    sweep = _Sweep(workload, device, made)
     if workload.compress.searched:
         sweep.search()
     else:
@@ -29,8 +34,8 @@ def compress(name: str, workload: Workload, device: str, made: Made) -> Made:
 class _Sweep:
     """The models' graphs, and what was made of them so far."""
 
-    def __init__(self, workload: Workload, made: Made) -> None:
-        self.workload, self.params = workload, workload.compress
+    def __init__(self, workload: Workload, device: str, made: Made) -> None:
+        self.workload, self.params, self.device = workload, workload.compress, device
         self.models = {model.name: model for model in workload.models}
         self.fitted = {name: made[f"train/{name}"] for name in self.models}
         self.prepared = made["features/prepared"]
@@ -50,9 +55,10 @@ class _Sweep:
         )
         self.every = [(model, label) for model in self.models for label in self.params.recipes]
         self.variants: dict[Pair, Artifact] = {}
+        self.begun: dict[tuple[str, Steps], Artifact] = {}
 
-    def run(self, pairs: list[Pair], settled: dict[Pair, tuple[str, str]] | None = None) -> None:
-        """Make variants; of those that are `settled` only the row that says why not."""
+    def run(self, pairs: list[Pair]) -> None:
+        """Make variants."""
         if not pairs:
             return
         names, labels = [name for name, _ in pairs], [label for _, label in pairs]
@@ -63,28 +69,63 @@ class _Sweep:
             labels,
             [self.params.plugins(label) for label in labels],
             *self._common(),
-            [(settled or {}).get(pair) for pair in pairs],
+            self._begun(pairs),
         ).result()
         self.variants |= dict(zip(pairs, done, strict=True))
+
+    def _begun(self, pairs: list[Pair]) -> list[Artifact | None]:
+        """Return what each pair's recipe begins with, made where no other has begun so."""
+        begins = [
+            beginnings.of(self.params.plugins(label), self.models[name]) for name, label in pairs
+        ]
+        for at in range(max(map(len, begins))):
+            wave: dict[tuple[str, Steps], str] = {}
+            for (name, label), own in zip(pairs, begins, strict=True):
+                if at < len(own) and (name, own[at]) not in self.begun:
+                    wave.setdefault((name, own[at]), label)
+            if wave:
+                self.begun |= dict(zip(wave, self._shrunk(wave, at), strict=True))
+        return [
+            self.begun[name, own[-1]] if own else None
+            for (name, _), own in zip(pairs, begins, strict=True)
+        ]
+
+    def _shrunk(self, wave: dict[tuple[str, Steps], str], at: int) -> list[Artifact]:
+        """Return the beginnings of a model and `at` + 1 techniques, each with a recipe's label."""
+        names, workload = [name for name, _ in wave], self.workload
+        return shrink.map(
+            [self.parents[name] for name in names],
+            [self.fitted[name] for name in names],
+            [self.begun.get((name, steps[:at])) for name, steps in wave],
+            [self.models[name] for name in names],
+            list(wave.values()),
+            [self.params.plugins(label)[at] for label in wave.values()],
+            unmapped(self.prepared),
+            unmapped(workload.metrics),
+            unmapped(self.params.tolerance),
+            unmapped(workload.train.threads),
+            unmapped(self.params.time_limit_s),
+            unmapped(workload.seed),
+            unmapped(self.device),
+        ).result()
 
     def search(self) -> None:
         """Make the variants that could add most for their time; the rest say why they are not."""
         sketched = self._sketched()
         searches = {model: begin(found, self.params.budget) for model, found in sketched.items()}
-        settled = {
-            (model, label): ("not_applicable", sketch["reason"])
-            for model, found in sketched.items()
-            for label, sketch in found.items()
-            if "reason" in sketch
-        }
         self.run([pair for pair in self.every if pair[1] not in sketched[pair[0]]])
         while wave := [(m, label) for m, s in searches.items() if (label := s.following())]:
             self.run(wave)
             for model, label in wave:
                 searches[model].tell(label, self._lost(model, label))
-        for model, search in searches.items():
-            settled |= {(model, n): ("skipped", why) for n, why in search.reasons().items()}
-        self.run(list(settled), settled)
+        self._settle([search.reasons() for search in searches.values()])
+
+    def _settle(self, reasons: list[dict[str, tuple[str, str]]]) -> None:
+        """Keep, for each model in turn, status and reason of the variants that are not made."""
+        recipes = [{label: self.params.plugins(label) for label in sorted(why)} for why in reasons]
+        done = settle.map(list(self.models.values()), recipes, reasons).result()
+        for (name, why), made in zip(zip(self.models, recipes, strict=True), done, strict=True):
+            self.variants |= {(name, n): a for n, a in zip(why, made, strict=True)}
 
     def _sketched(self) -> dict[str, dict[str, Any]]:
         """Return each model's sketches, by recipe."""

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flows.workload import STEPS, Step, Workload, ends
+from tasks.compress import beginnings
 from tasks.core import progress
 from tasks.core.home import subfolder
 from tasks.core.temporary import write
 
+SEARCH = ("sketch", "settle")  # tasks of a model whose recipes are searched
 USUAL_S = {
     "fit": 4.0,
     "resample": 8.0,
     "export": 1.0,
     "sketch": 8.0,
+    "shrink": 4.0,
     "compress": 0.7,
     "benchmark": 20.0,
 }  # a guess
@@ -33,7 +36,8 @@ def expected(workload: Workload, until: Step) -> dict[str, float]:
         "compare": [*(f"resample {model}" for model in models), "compare"],
         "compress": [
             *(f"export {model}" for model in models),
-            *(f"sketch {model}" for model in models if workload.compress.searched),
+            *(f"{task} {m}" for task in SEARCH for m in models if workload.compress.searched),
+            *_beginnings(workload),
             *(f"compress {m} {label}" for m in models for label in workload.compress.recipes),
         ],
         "benchmark": ["benchmark"],
@@ -47,6 +51,19 @@ def expected(workload: Workload, until: Step) -> dict[str, float]:
         if ends(until, step):
             break
     return runs
+
+
+def _beginnings(workload: Workload) -> list[str]:
+    """Return the task runs that several recipes go on from; of a search nobody knows them yet."""
+    params = workload.compress
+    if params.searched:
+        return []
+    recipes = {label: params.plugins(label) for label in params.recipes}
+    return [
+        f"shrink {model.name} {label} {step.name}"
+        for model in workload.models
+        for label, step in beginnings.first(recipes, model)
+    ]
 
 
 class Live:
@@ -78,13 +95,18 @@ class Live:
             self.count["cached" if cached else "ran"] += 1
             if not cached and run in self.began:
                 self.took[run] = round(time.monotonic() - self.began[run], 2)
-            if run in self.open:
-                self.open.discard(run)
-                self.done += self.weights[run]
+            self._close({run})
+            if event.name == "settle":
+                recipes = run.replace("settle", "compress") + " "
+                self._close({other for other in self.open if other.startswith(recipes)})
         elif event.kind == "notice":
             self.notices.append(event.text)
         elif event.kind == "failed":
             self.text = f"{run} failed"
+
+    def _close(self, runs: set[str]) -> None:
+        self.done += sum(self.weights[run] for run in runs & self.open)
+        self.open -= runs
 
     @property
     def share(self) -> float:

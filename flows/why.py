@@ -122,7 +122,14 @@ def explain(name: str, workload: Workload) -> list[Verdict]:
     return [
         plan.verdicts.get(label) or Verdict(label, "would run", [_unseen(name, label)])
         for label in {**dict.fromkeys(plan.verdicts), **expected(workload, "report")}
+        if label in plan.verdicts or not _settled(label, plan)
     ]
+
+
+def _settled(label: str, plan: _Plan) -> bool:
+    """Return whether a variant's certificate comes from its model's `settle`."""
+    task, _, rest = label.partition(" ")
+    return task == "compress" and f"settle {rest.split()[0]}" in plan.verdicts
 
 
 def show(name: str, workload: Workload, only: str | None) -> None:

@@ -37,4 +37,4 @@ def tuned(model: Any, parent: Parent, context: Context, tuning: Tuning) -> Any:
     if not tuning.epochs:
         return model
     plugin = parent.model
-    return plugin.module.tune(model, plugin.typed, context.data, context.fit, tuning)
+    return plugin.module.tune(model, plugin.typed, context.data, context.fitting(), tuning)

@@ -7,13 +7,15 @@ format, as the last of a recipe, has `convert(parent, params, context)` and retu
 All have `applies(parent)`: None, or why not. One that changes layer by layer takes `only` in
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
 training data, `passes(params, model)`, how long it prepares, `SETUP_S`, and whether the graph then
-has other weights alone, `SAME_SHAPE`, or what gives it the same shape sooner, `outline(params,
-model)`: a search asks before anything is fitted.
+has other weights alone, `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what
+gives it the same shape sooner, `outline(params, model)`: a search asks before anything is fitted.
+What it makes of the model must be what the plugin can save and load again.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 
 class NotApplicable(Exception):
     """Raised by a technique that finds out, while it is applied, that it does not fit the graph."""
+
+    def __init__(self, reason: str, technique: str = "") -> None:
+        super().__init__(reason)
+        self.technique = technique
+
+    def within(self, recipe: list[Plugin]) -> str:
+        """Return the reason, and whose it is where the recipe has others."""
+        return str(self) if len(recipe) == 1 else f"{self.technique}: {self}"
 
 
 class Converted(NamedTuple):
@@ -73,10 +83,10 @@ class Context:
     """The circumstances of a technique.
 
     draw: gives the `calibration`; matrix: gives `calibration_X`; rows: gives the `data`; fit: seed
-    of every random choice, threads, device and checkpoint; judge: gives the metrics of a fitted
-    model on the judged rows, to be stated, not to be chosen by; hold: gives the graph's inputs and
-    the target of `held` rows; metric: decides on them; facts: what a technique states of its work,
-    by its name.
+    of every random choice, threads, device, and the folder that `fitting` has checkpoints in;
+    judge: gives the metrics of a fitted model on the judged rows, to be stated, not to be chosen
+    by; hold: gives the graph's inputs and the target of `held` rows; metric: decides on them;
+    facts: what a technique states of its work, by its name; turns: numbers its fits.
     """
 
     meta: Meta
@@ -88,6 +98,7 @@ class Context:
     hold: Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]
     metric: Plugin
     facts: dict[str, Any] = field(default_factory=dict)
+    turns: Iterator[int] = field(default_factory=count)
 
     @cached_property
     def calibration(self) -> dict[str, np.ndarray]:
@@ -109,6 +120,11 @@ class Context:
     def held(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return inputs and target of the training rows that the fit kept back: to choose by."""
         return self.hold()
+
+    def fitting(self) -> FitContext:
+        """Return the context of the next fit, which goes on from where a killed one was."""
+        folder, turn = self.fit.checkpoint, str(next(self.turns))
+        return replace(self.fit, checkpoint=folder / turn if folder else None)
 
     @cached_property
     def data(self) -> FitData:

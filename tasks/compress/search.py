@@ -20,7 +20,7 @@ DOUBT = 0.15  # of the work: what it is thought to be is right to that
 # What fitting further is thought to lose at least, as a share of what makes a variant worthless: it
 # may gain a little, and loses the more the fewer weights are left of one.
 GAIN, THINNING = 0.1, 0.05
-SKETCH_S = 0.15  # that a sketch takes, about
+SKETCH_S, REFUSED_S = 0.1, 0.12  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -28,9 +28,10 @@ Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a var
 class Sketch:
     """What is known of a recipe's variant.
 
-    size, work and weights: as shares of the fp32 graph's; loss: of the metric, as a share of what
-    makes a variant worthless, None where it has yet to be fitted; seconds: what making it is
-    thought to take; steps: its techniques with their parameters, in words.
+    size, work and weights (those not 0): as shares of the fp32 graph's; loss: of the metric, as a
+    share of what makes a variant worthless, None where it has yet to be fitted; steps: its
+    techniques with their parameters; begins: the seconds that each of its first steps is thought to
+    take, unless another recipe has begun so; seconds: those of the rest.
     """
 
     size: float
@@ -38,6 +39,7 @@ class Sketch:
     loss: float | None
     seconds: float
     steps: Sequence[str] = ()
+    begins: Sequence[float] = ()
     weights: float = 1.0
 
 
@@ -45,29 +47,32 @@ class Sketch:
 class Search:
     """The order in which a model's recipes are run.
 
-    sketches: by label, of the recipes that can be made; budget_s: seconds for all that are run.
+    sketches: by label, of the recipes that can be made; budget_s: seconds for all that are run;
+    refused: why the other recipes do not apply.
     """
 
     sketches: dict[str, Sketch]
     budget_s: float
+    refused: dict[str, str] = field(default_factory=dict)
     done: dict[str, Sketch] = field(default_factory=dict)
+    spent_s: float = 0.0
 
     def following(self) -> str | None:
         """Return the recipe to run next; None: none is worth it, or none can be afforded.
 
         The first is made whatever it takes.
         """
-        left = self.budget_s - sum(s.seconds for s in self.done.values())
-        left = left if self.done else float("inf")
+        left = self.budget_s - self.spent_s if self.done else float("inf")
         rates = {
-            label: gain / self.sketches[label].seconds
+            label: gain / seconds
             for label, gain in self.gains().items()
-            if self.sketches[label].seconds <= left and self._worth(gain)
+            if (seconds := cost(self.sketches[label], self.done)) <= left and self._worth(gain)
         }
         return max(rates, key=lambda label: rates[label], default=None)
 
     def tell(self, label: str, loss: float | None) -> None:
         """Take in what a recipe that was run lost; None: it came to nothing."""
+        self.spent_s += cost(self.sketches[label], self.done)
         self.done[label] = replace(self.sketches[label], loss=1.0 if loss is None else loss)
 
     def gains(self) -> dict[str, float]:
@@ -79,15 +84,18 @@ class Search:
             if label not in self.done
         }
 
-    def reasons(self) -> dict[str, str]:
-        """Return for each recipe that was not run why not."""
+    def reasons(self) -> dict[str, tuple[str, str]]:
+        """Return for each recipe that was not run its status, and why not."""
         _, before = self._reached()
-        found = {}
+        found = {label: ("not_applicable", why) for label, why in self.refused.items()}
         for label, gain in self.gains().items():
             share = gain / (before + gain) if gain else 0.0
-            why = "" if self._worth(gain) else "at most "
-            found[label] = f"it could add {why}{share:.1%} to the front (hypervolume)"
-            found[label] += "; compress.budget is spent" if self._worth(gain) else ""
+            why = f"{share:.1%} to the front (hypervolume)"
+            if self._worth(gain):
+                why = f"it could add {why}; compress.budget is spent"
+            else:
+                why = f"it could add at most {why}"
+            found[label] = ("skipped", why)
         return found
 
     def _reached(self) -> tuple[list[Point], float]:
@@ -105,7 +113,9 @@ class Search:
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
         thinned = THINNING * (1 / sketch.weights - 1)
-        return sketch.size, sketch.work * (1 - DOUBT), max([thinned, *earlier]) - GAIN
+        known = any((s.size, s.work) == (sketch.size, sketch.work) for s in self.done.values())
+        work = sketch.work * (1 if known else 1 - DOUBT)
+        return sketch.size, work, max([thinned, *earlier]) - GAIN
 
 
 def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:
@@ -115,8 +125,22 @@ def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:
     sketches: as `sketches.json` has them.
     """
     found = {n: Sketch(**s) for n, s in sketches.items() if "reason" not in s}
-    whole = sum(sketch.seconds for sketch in found.values())
-    return Search(found, budget * whole - SKETCH_S * len(found))
+    refused = {n: s["reason"] for n, s in sketches.items() if "reason" in s}
+    every: dict[str, Sketch] = {}
+    whole = REFUSED_S * len(refused)
+    for label, sketch in found.items():
+        whole += cost(sketch, every)
+        every[label] = sketch
+    return Search(found, budget * whole - SKETCH_S * len(found), refused)
+
+
+def cost(sketch: Sketch, done: dict[str, Sketch]) -> float:
+    """Return the seconds that a recipe is thought to take beside those that are done."""
+    return sketch.seconds + sum(
+        seconds
+        for count, seconds in enumerate(sketch.begins, 1)
+        if not any(s.steps[:count] == sketch.steps[:count] for s in done.values())
+    )
 
 
 def share_lost(before: float | None, after: float | None, task: Task) -> float:

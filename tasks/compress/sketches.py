@@ -4,20 +4,21 @@ fitting.
 
 import json
 import math
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasks.compress import drops, export, graphs, variants
-from tasks.compress.protocol import NotApplicable, Parent
+from tasks.compress import applying, beginnings, drops, export, graphs
+from tasks.compress.beginnings import Steps
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
+from tasks.compress.writing import GRAPH
 from tasks.core import scoring
 from tasks.core.errors import TransientError
-from tasks.core.fitting import FitData, training_data
+from tasks.core.fitting import FitContext, FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     import onnx
 
 FILE = "sketches.json"
-ROWS = 256  # that a network is fitted on here, once: its shape is all that is asked for
-# What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, or
-# microseconds a row that is fitted on, for each layer and for its multiply-adds.
-START_S, LAYER_US, TRAINING = 0.4, 20.0, 5.0
+ROWS = 64  # that a network is fitted on here, once: its shape is all that is asked for
+CALIBRATION = 128  # rows that ranges are taken from here, at most
+# What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, and of
+# fitting microseconds: a layer in a step, a row that is an image, a row for its multiply-adds.
+START_S, LAYER_US, IMAGE_US, TRAINING = 0.4, 650.0, 80.0, 5.0
+BATCH = 64  # rows of a step where the model does not say
 
 
 def write(
@@ -55,22 +58,21 @@ def write(
     data = Prepared(prepared)
     network = hasattr(model.module, "tune")
     brief = model.with_params(epochs=1) if network else model
-    start = Parent(onnx.load(parent / variants.GRAPH), brief, lambda: model.module.load(fitted))
-    judge = _Judge(data, start.graph, metrics)
+    start = Parent(onnx.load(parent / GRAPH), brief, lambda: model.module.load(fitted))
+    few = min(calibration_rows, CALIBRATION)
+    context = applying.context_of(data, model, metrics, few, FitContext(seed))
+    if network:
+        context = replace(context, rows=lambda: _few(training_data(data), seed))
+    pad = _Pad(_as_run(model, start), data, metrics, context, tolerance, start)
     found: dict[str, Any] = {}
     for label, recipe in recipes.items():
-        context = variants.context_of(data, model, metrics, calibration_rows, seed)
-        if network:
-            context = replace(context, rows=lambda: _few(training_data(data), seed))
         try:
             quick = _quick(recipe, start)
             if any(hasattr(step.module, "convert") for step in quick):
                 continue  # into another engine's file
-            made = variants.applied(quick, start, context, data, tolerance).graph
-            passes = sum(_passes(step, model) for step in recipe)
-            found[label] = asdict(judge.sketch(export.finish(made, data.meta), recipe, passes))
+            found[label] = asdict(pad.sketch(recipe, quick))
         except NotApplicable as why:
-            found[label] = {"reason": str(why)}
+            found[label] = {"reason": why.within(recipe)}
         except (TransientError, MemoryError, OSError):
             raise
         except Exception:  # whatever a technique's library raises
@@ -79,35 +81,81 @@ def write(
     (out / FILE).write_text(text)
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """Holds graphs against the fp32 one."""
+class _Outline(NamedTuple):
+    """A graph of a variant's shape: bytes, weights, work, and what fitting on a row takes."""
 
-    data: Prepared
-    before: "onnx.ModelProto"
-    metrics: list[Plugin]
+    graph: "onnx.ModelProto"
+    size: int
+    weights: int
+    work: float
+    row_us: float
 
-    def sketch(self, made: "onnx.ModelProto", recipe: list[Plugin], passes: int) -> Sketch:
-        """Return what is known of a recipe that made this graph without fitting it."""
-        row_us = LAYER_US * len(graphs.weighted(made.graph)) + TRAINING * float_us(made)
-        fit_us = passes * self.data.meta.parts["train"] * row_us
-        setup_s = sum(getattr(step.module, "SETUP_S", 0.0) for step in recipe)
-        size, weights, work, score = self._figures
+
+class _Pad:
+    """Sketches of a model's recipes, each beginning made once."""
+
+    def __init__(
+        self,
+        model: Plugin,
+        data: Prepared,
+        metrics: list[Plugin],
+        context: Context,
+        tolerance: float,
+        start: Parent,
+    ) -> None:
+        self.model, self.data, self.metrics = model, data, metrics
+        self.context, self.tolerance = context, tolerance
+        self.made: dict[Steps, Parent] = {(): start}
+        self.outlines: dict[Steps, _Outline] = {}
+        self.before = self._outlined(())
+        self.score = self._score(self.before.graph)
+
+    def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
+        """Return what is known of a recipe by what its `quick` steps make of the model."""
+        steps: Steps = ()
+        for step in quick:
+            before, steps = self.made[steps], (*steps, applying.words(step))
+            if steps not in self.made:
+                self.made[steps] = applying.applied(
+                    [step], before, self.context, self.data, self.tolerance
+                )
+        outline = self._outlined(steps)
+        passes = [applying.passes(step, self.model) for step in recipe]
+        row_s = self.data.meta.parts["train"] * outline.row_us / 1e6
+        seconds = [
+            getattr(step.module, "SETUP_S", 0.0) + often * row_s
+            for step, often in zip(recipe, passes, strict=True)
+        ]
+        shared = len(beginnings.of(recipe, self.model))
+        keeps = [getattr(step.module, "keeps", None) for step in recipe]
+        kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
+        loss = None
+        if not any(passes):
+            loss = share_lost(self.score, self._score(outline.graph), self.data.meta.task)
         return Sketch(
-            size=len(graphs.serialise(made)) / size,
-            weights=_weights(made) / weights,
-            work=microseconds(made) / work,
-            loss=None if passes else share_lost(score, self._score(made), self.data.meta.task),
-            seconds=START_S + setup_s + fit_us / 1e6,
-            steps=tuple(f"{step.name} {step.typed.model_dump_json()}" for step in recipe),
+            size=outline.size / self.before.size,
+            weights=outline.weights / self.before.weights * math.prod(kept),
+            work=outline.work / self.before.work,
+            loss=loss,
+            seconds=START_S + sum(seconds[shared:]),
+            begins=tuple(START_S + s for s in seconds[:shared]),
+            steps=tuple(applying.words(step) for step in recipe),
         )
 
-    @cached_property
-    def _figures(self) -> tuple[int, int, float, float | None]:
-        """Return bytes, weights, work and score of the fp32 graph."""
-        before = self.before
-        size = len(graphs.serialise(before))
-        return size, _weights(before), microseconds(before), self._score(before)
+    def _outlined(self, steps: Steps) -> _Outline:
+        """Return the outline of what these steps made."""
+        if steps not in self.outlines:
+            graph = export.finish(self.made[steps].graph, self.data.meta)
+            step_us = LAYER_US * len(graphs.weighted(graph.graph))
+            row_us = step_us / getattr(self.model.typed, "batch_size", BATCH)
+            row_us += TRAINING * float_us(graph) + IMAGE_US * (
+                self.data.meta.image_shape is not None
+            )
+            size = len(graphs.serialise(graph))
+            self.outlines[steps] = _Outline(
+                graph, size, _weights(graph), microseconds(graph), row_us
+            )
+        return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto") -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
@@ -126,8 +174,8 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     for step in recipe:
         same = getattr(step.module, "SAME_SHAPE", False)
         asked = same or hasattr(step.module, "convert")
-        if asked and (reason := variants.unfit(step, start)):
-            raise NotApplicable(reason if len(recipe) == 1 else f"{step.name}: {reason}")
+        if asked and (reason := applying.unfit(step, start)):
+            raise NotApplicable(reason, step.name)
         outline = getattr(step.module, "outline", None)
         if outline and (quicker := outline(step.typed, start.model)):
             kept.append(quicker)
@@ -137,10 +185,11 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     return kept
 
 
-def _passes(step: Plugin, model: Plugin) -> int:
-    """Return how often a technique goes over the training data."""
-    passes = getattr(step.module, "passes", None)
-    return passes(step.typed, model) if passes else 0
+def _as_run(model: Plugin, start: Parent) -> Plugin:
+    """Return the model with the epochs that its fit came to, where it says so."""
+    facts = getattr(model.module, "facts", None)
+    epochs = facts(start.fitted).get("rounds_run") if facts and hasattr(model.module, "tune") else 0
+    return model.with_params(epochs=epochs) if epochs else model
 
 
 def _few(data: FitData, seed: int) -> FitData:

@@ -2,12 +2,13 @@
 
 from prefect import task
 
-from tasks.compress import sketches, variants
+from tasks.compress import beginnings, sketches, variants
 from tasks.compress.params import FP32
-from tasks.core import child, store
+from tasks.core import checkpoints, child, devices, logs, pieces, slots, store
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.core.errors import TimeLimitExceeded
+from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin
 
 
@@ -21,7 +22,7 @@ def export(
     time_limit_s: float,
 ) -> Artifact:
     """Return `compress/<model>/fp32`: the whole graph of a fitted model, verified against it."""
-    with store.writing() as out:
+    with slots.working("cpu"), store.writing() as out:
         child.run(
             variants.write_fp32,
             *(out, fitted.path, model, prepared.path, metrics, tolerance),
@@ -45,7 +46,7 @@ def sketch(
     seed: int,
 ) -> Artifact:
     """Return `search/<model>`: what each recipe's variant would weigh, cost and lose, if known."""
-    with store.writing() as out:
+    with slots.working("cpu"), store.writing() as out:
         child.run(
             sketches.write,
             *(out, parent.path, fitted.path, model, recipes, prepared.path),
@@ -55,6 +56,60 @@ def sketch(
             label=f"sketch {model.name}",
         )
         return store.put(f"search/{model.name}", out)
+
+
+@task(
+    name="shrink",
+    task_run_name="shrink {model.name} {label} {step.name}",
+    **cached("onnx", "onnxruntime"),
+)
+def shrink(
+    parent: Artifact,
+    fitted: Artifact,
+    begun: Artifact | None,
+    model: Plugin,
+    label: str,
+    step: Plugin,
+    prepared: Artifact,
+    metrics: list[Plugin],
+    tolerance: float,
+    threads: int,
+    time_limit_s: float,
+    seed: int,
+    device: str,
+) -> Artifact:
+    """Return `shrunk/<model>/<technique>`: what a technique that fits further makes of a model, or
+    of what is `begun`. Recipes that begin alike share it; `label` is the first of them.
+    """
+    device, note = devices.placed(model.name, device)
+    if note:
+        logs.warn(note)
+    needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
+    begins = begun.path if begun else None
+    same = (beginnings.__name__, fitted, begun, model, step, prepared, seed, threads, device)
+
+    def work(count: int) -> None:
+        fit = FitContext(seed, threads, device, checkpoint, count)
+        child.run(
+            beginnings.write,
+            *(out, parent.path, fitted.path, begins, model, step, prepared.path),
+            *(metrics, tolerance, fit),
+            threads=threads,
+            seed=seed,
+            time_limit_s=time_limit_s,
+            label=f"shrink {model.name} {label} {step.name}",
+        )
+
+    with (
+        checkpoints.kept(*same) as checkpoint,
+        slots.working(device, needed),
+        store.writing() as out,
+    ):
+        try:
+            pieces.fewest(work, pieces.most(model), logs.warn)
+        except TimeLimitExceeded as error:
+            beginnings.write_unmade(out, step, "failed", str(error))
+        return store.put(f"shrunk/{model.name}/{step.name}", out)
 
 
 @task(
@@ -74,21 +129,18 @@ def compress(
     calibration_rows: int,
     time_limit_s: float,
     seed: int,
-    settled: tuple[str, str] | None = None,
+    begun: Artifact | None = None,
 ) -> Artifact:
     """Return `compress/<model>/<label>`: what a recipe makes of the fp32 graph, or why not.
 
-    settled: status and reason of a variant that need not be made.
+    begun: what the recipe's first techniques left.
     """
-    with store.writing() as out:
-        if settled:
-            variants.write_unmade(out, model, recipe_label, recipe, *settled)
-            return store.put(f"compress/{model.name}/{recipe_label}", out)
+    with slots.working("cpu"), store.writing() as out:
         try:
             child.run(
                 variants.write_compressed,
                 *(out, parent.path, fitted.path, model, recipe_label, recipe, prepared.path),
-                *(metrics, tolerance, calibration_rows, seed),
+                *(metrics, tolerance, calibration_rows, seed, begun.path if begun else None),
                 seed=seed,
                 time_limit_s=time_limit_s,
                 label=f"compress {model.name} {recipe_label}",
@@ -96,3 +148,17 @@ def compress(
         except TimeLimitExceeded as error:
             variants.write_unmade(out, model, recipe_label, recipe, "failed", str(error))
         return store.put(f"compress/{model.name}/{recipe_label}", out)
+
+
+@task(name="settle", task_run_name="settle {model.name}", **cached())
+def settle(
+    model: Plugin, recipes: dict[str, list[Plugin]], why: dict[str, tuple[str, str]]
+) -> list[Artifact]:
+    """Return `compress/<model>/<label>` of recipes that need not be run: status and reason each."""
+    made = []
+    for recipe_label, (status, reason) in why.items():
+        with store.writing() as out:
+            recipe = recipes[recipe_label]
+            variants.write_unmade(out, model, recipe_label, recipe, status, reason)
+            made.append(store.put(f"compress/{model.name}/{recipe_label}", out))
+    return made

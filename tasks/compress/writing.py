@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
 GRAPH = "model.onnx"
+SHOWN = 300  # characters of an error
 TREES_NOTE = "tree ensembles (ai.onnx.ml): ONNX Runtime only"
 
 
@@ -101,3 +102,10 @@ def _judged(
         "agreement": certificate.agreement(got, old, meta.task),
         **drops.losses(data, old, got, metrics),
     }
+
+
+def words_of(error: Exception) -> str:
+    """Return an error in one line."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return f"{type(error).__name__}: {text}"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tasks.core.graph import Graph, matrix
-from tasks.core.trees import LEAF, Trees, join
+from tasks.core.trees import LEAF, Trees, in_order
 
 DOMAIN = "ai.onnx.ml"
 Link = Literal["identity", "sigmoid", "softmax"]
@@ -75,7 +75,7 @@ def from_onnx(node: Any) -> tuple[Trees, int]:
     else:
         raise ValueError(f"{node.op_type}: not a sum of trees as Temper writes it")
     roots, target, strict, arrays = parts
-    return _laid_out(roots, target, strict, **arrays), int(given["n_targets"])
+    return in_order(roots, target, strict, **arrays), int(given["n_targets"])
 
 
 def _from_ensemble(given: dict[str, Any]) -> tuple[Any, Any, bool, dict[str, np.ndarray]]:
@@ -126,26 +126,6 @@ def _from_regressor(given: dict[str, Any]) -> tuple[Any, Any, bool, dict[str, np
         "values": values,
     }
     return roots, np.zeros(len(roots)), modes == {b"BRANCH_LT"}, arrays
-
-
-def _laid_out(roots: Any, target: Any, strict: bool, **arrays: np.ndarray) -> Trees:
-    """Return trees whose nodes may lie anywhere, one after the other, each from its root on."""
-    single = []
-    for root in roots:
-        order, waiting = [], [int(root)]
-        while waiting:
-            node = waiting.pop()
-            order.append(node)
-            if arrays["feature"][node] != LEAF:
-                waiting += [int(arrays["right"][node]), int(arrays["left"][node])]
-        place = np.zeros(max(order) + 1, int)
-        place[order] = np.arange(len(order))
-        one = {name: array[order] for name, array in arrays.items()}
-        inner = one["feature"] != LEAF
-        for side in ("left", "right"):
-            one[side] = np.where(inner, place[np.where(inner, one[side], order[0])], 0)
-        single.append(one)
-    return join(single, target, strict)
 
 
 def _attributes(trees: Trees) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Thresholds are float32. A float32 row that meets `x <= t` for a float64 `t` meet
 down to float32 too, and the other way round: no row changes sides.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,34 @@ def join(trees: list[dict[str, np.ndarray]], target: Any, strict: bool) -> Trees
         target=np.asarray(target, np.int32),
         strict=strict,
     )
+
+
+def in_order(roots: Any, target: Any, strict: bool, **arrays: np.ndarray) -> Trees:
+    """Return trees whose nodes may lie anywhere, one after the other, each from its root on.
+
+    arrays: as `join` has them, of all trees together; what is below no root is left out.
+    """
+    feature, left, right = (arrays[name] for name in ("feature", "left", "right"))
+    levels = [np.asarray(roots)]  # nodes by depth
+    inner = []
+    while len(levels[-1]):
+        inner.append(levels[-1][feature[levels[-1]] != LEAF])
+        levels.append(np.concatenate([left[inner[-1]], right[inner[-1]]]).astype(np.int64))
+    size = np.ones(len(feature), np.int64)  # of what begins at each node
+    for nodes in reversed(inner):
+        size[nodes] += size[left[nodes]] + size[right[nodes]]
+    start = np.concatenate([[0], np.cumsum(size[levels[0]])])
+    place = np.zeros(len(feature), np.int64)
+    place[levels[0]] = start[:-1]
+    for nodes in inner:
+        place[left[nodes]] = place[nodes] + 1
+        place[right[nodes]] = place[nodes] + 1 + size[left[nodes]]
+    found = np.concatenate(levels)
+    order = np.empty(len(found), np.int64)
+    order[place[found]] = found
+    arrays |= {"left": place[left], "right": place[right]}
+    whole = join([{name: array[order] for name, array in arrays.items()}], target, strict)
+    return replace(whole, start=start)
 
 
 def rounded_down(values: np.ndarray) -> np.ndarray:

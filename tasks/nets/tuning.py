@@ -1,5 +1,6 @@
 """How a fitted network is fitted further, after it was pruned, say; and how a teacher teaches."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,6 +55,8 @@ def taught_by(teacher: Any, weight: float, temperature: float) -> Objective:
     """
     import torch
     from torch.nn import functional
+
+    teacher = copy.deepcopy(teacher)  # it goes where the rows are
 
     def objective(X: Any, outputs: Any, y: Any) -> Any:
         with torch.no_grad():

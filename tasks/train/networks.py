@@ -150,13 +150,18 @@ def save(model: Network, folder: Path) -> None:
 
 
 def load(folder: Path, rebuild: Callable[..., Any]) -> Network:
-    """Return the saved model; `rebuild(**build)` makes the empty network."""
+    """Return the saved model; `rebuild(**build)` makes the empty network, as it was before it was
+    compressed.
+    """
     import torch
+
+    from tasks.nets import shapes
 
     numbers, facts = arrays.load(folder)
     shares = numbers.pop("shares")
     module = rebuild(**facts["build"])
     state = {k.removeprefix("network."): torch.from_numpy(v) for k, v in numbers.items()}
+    shapes.follow(module, state)
     module.load_state_dict(state)
     module.eval()
     return Network(module=module, shares=shares, **facts)

@@ -1,19 +1,13 @@
 """The step `train`: one mapped task a model."""
 
-import hashlib
 import json
-import shutil
-from contextlib import suppress
 from typing import Any
 
 from prefect import task
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
-from tasks.core import child, closure, devices, pieces, slots, store
+from tasks.core import checkpoints, child, devices, logs, pieces, slots, store
 from tasks.core.artifacts import Artifact
-from tasks.core.cache import cached, content
-from tasks.core.home import subfolder
+from tasks.core.cache import cached
 from tasks.core.plugins import Plugin
 from tasks.core.telemetry import sampling
 from tasks.train.fitting import fit_model
@@ -36,9 +30,9 @@ def fit(
     """
     device, note = devices.placed(model.name, device, demanded)
     if note:
-        _log(note)
+        logs.warn(note)
     needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
-    checkpoint = subfolder("checkpoints") / _key(model, prepared.digest, seed, threads, device)
+    same = (fit_model.__module__, model, prepared, seed, threads, device)
 
     def work(count: int) -> child.Outcome:
         return child.run(
@@ -51,12 +45,15 @@ def fit(
             label=model.name,
         )
 
-    with slots.working(device, needed), store.writing() as out, sampling(device) as samples:
-        outcome, count = pieces.fewest(work, pieces.most(model), _log)
+    with (
+        checkpoints.kept(*same) as checkpoint,
+        slots.working(device, needed),
+        store.writing() as out,
+        sampling(device) as samples,
+    ):
+        outcome, count = pieces.fewest(work, pieces.most(model), logs.warn)
         fitted = store.put(f"train/{model.name}", out)
-    measured = _how(model, outcome, samples, count)
-    shutil.rmtree(checkpoint, ignore_errors=True)  # only a fit that did not end needs it
-    return fitted, measured
+    return fitted, _how(model, outcome, samples, count)
 
 
 def _how(model: Plugin, outcome: child.Outcome, samples: Any, count: int) -> Artifact:
@@ -70,14 +67,3 @@ def _how(model: Plugin, outcome: child.Outcome, samples: Any, count: int) -> Art
     with store.writing() as out:
         (out / "telemetry.json").write_text(json.dumps(telemetry, indent=1, sort_keys=True))
         return store.put(f"telemetry/{model.name}", out)
-
-
-def _log(text: str) -> None:
-    with suppress(MissingContextError):  # called as a plain function
-        get_run_logger().warning("%s", text)
-
-
-def _key(model: Plugin, *others: Any) -> str:
-    """Return the name of a fit's checkpoint folder: only the same code on the same data goes on."""
-    code = closure.total(closure.code_of(fit_model.__module__))
-    return hashlib.sha256(json.dumps([content(model), code, *others]).encode()).hexdigest()

@@ -63,16 +63,16 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     else:
         small = module.narrower(typed, params.share)
     with progress.within(0.0, 0.5, "alone"):
-        alone = module.fit(data, small, context.fit)
+        alone = module.fit(data, small, context.fitting())
     with progress.within(0.5, 1.0, "taught"):
         if trees:
             targets = taught(
                 data, module.predict(parent.fitted, data.X), params.weight, context.fit.seed
             )
-            student = module.fit(targets, small, context.fit)
+            student = module.fit(targets, small, context.fitting())
         else:
             objective = taught_by(parent.fitted.module, params.weight, params.temperature)
-            student = module.fit(data, small, context.fit, objective)
+            student = module.fit(data, small, context.fitting(), objective)
     context.facts["distill"] = {"alone": context.judge(alone), "taught": context.judge(student)}
     return student
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from tasks.compress import ensembles
 from tasks.compress.protocol import Context, Parent
 from tasks.core.plugins import PluginParams
-from tasks.core.trees import CELLS, LEAF, Trees, join, leaves_of
+from tasks.core.trees import CELLS, LEAF, Trees, in_order, leaves_of
 
 if TYPE_CHECKING:
     import onnx
@@ -78,7 +78,16 @@ def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
             if above >= 0 and not cut[above]:
                 worth = (cost[above] - within[above]) / max(leaves[above] - 1, 1)
                 heapq.heappush(heap, (worth, int(above)))
-    return _without(trees, cut, gone, means)
+    return in_order(
+        trees.start[:-1],
+        trees.target,
+        trees.strict,
+        feature=np.where(cut, LEAF, trees.feature),
+        threshold=trees.threshold,
+        left=trees.left,
+        right=trees.right,
+        values=np.where(cut[:, None], means, trees.values),
+    )
 
 
 def _parents(trees: Trees) -> tuple[np.ndarray, np.ndarray]:
@@ -134,27 +143,3 @@ def _leave(trees: Trees, root: int, cut: np.ndarray, gone: np.ndarray) -> None:
         for child in (int(trees.left[node]), int(trees.right[node])):
             gone[child] = True
             waiting.append(child)
-
-
-def _without(trees: Trees, cut: np.ndarray, gone: np.ndarray, means: np.ndarray) -> Trees:
-    """Return the trees with a leaf at each cut and nothing below it."""
-    single = []
-    for begin, end in zip(trees.start[:-1], trees.start[1:], strict=True):
-        kept = np.flatnonzero(~gone[begin:end])
-        place = np.cumsum(~gone[begin:end]) - 1
-        nodes = kept + begin
-        leaf = (trees.feature[nodes] == LEAF) | cut[nodes]
-        inner = nodes[~leaf]
-        left, right = np.zeros(len(nodes), int), np.zeros(len(nodes), int)
-        left[~leaf] = place[trees.left[inner] - begin]
-        right[~leaf] = place[trees.right[inner] - begin]
-        single.append(
-            {
-                "feature": np.where(leaf, LEAF, trees.feature[nodes]),
-                "threshold": trees.threshold[nodes],
-                "left": left,
-                "right": right,
-                "values": np.where(cut[nodes][:, None], means[nodes], trees.values[nodes]),
-            }
-        )
-    return join(single, trees.target, trees.strict)

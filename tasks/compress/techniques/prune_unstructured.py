@@ -37,6 +37,11 @@ def passes(params: Params, model: Plugin) -> int:
     return params.steps * params.epochs
 
 
+def keeps(params: Params) -> float:
+    """Return the share of the weights that do not become 0."""
+    return 1 - params.share
+
+
 def note(params: Params) -> str:
     """Return what the table says of size and speed."""
     return "zeros: only the packed file (zstd) is smaller, and nothing is faster"

@@ -26,6 +26,7 @@ TASKS = ("regression", "classification")
 LIBRARIES = ("numpy", "torch", "keras", "h5py", "onnxscript")
 NEEDS_IMAGE = False
 LEARNS = False
+SAVES_CHANGED = False  # but the file as it was given
 WHERE = "train.models.given_keras.path"
 REFUSES = {  # techniques that do not fit, and why
     "prune_structured": "torch-pruning follows torch's own layers, not Keras's",

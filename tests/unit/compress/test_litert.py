@@ -10,7 +10,7 @@ import pytest
 
 from tasks.benchmark import loading, measuring
 from tasks.benchmark.subject import Rows, Subject
-from tasks.compress import variants
+from tasks.compress import applying, variants
 from tasks.compress.protocol import Converted, Parent
 from tasks.core import scoring
 from tasks.core.errors import ParamsError
@@ -182,7 +182,7 @@ def test_without_keras_other_models_get_a_reason(tmp_path):
     file = Converted("model.tflite", b"", np.asarray, {})
     graph = onnx.load(made.fp32("mlp") / "model.onnx")
     parent = Parent(graph, made.model("mlp"), None, ("litert",), None, file)
-    assert "nothing follows litert" in str(variants.unfit(technique("fp16"), parent))
+    assert "nothing follows litert" in str(applying.unfit(technique("fp16"), parent))
     with pytest.raises(ParamsError, match="no technique of it"):
         variants.blame(
             *(made.fp32("mlp"), made.fitted("mlp"), made.model("mlp"), [technique("litert")]),

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tasks.compress import graphs, layers, variants
+from tasks.compress import applying, graphs, layers, variants
 from tasks.compress.protocol import Context, Parent
 from tasks.core.fitting import FitContext, training_data
 from tests.compressed import TOLERANCE, Study, certificate, technique
@@ -56,12 +56,12 @@ def context(study: Study) -> Context:
     data = study.data
     return Context(
         meta=data.meta,
-        draw=lambda: variants.calibration(data, 256, 0),
+        draw=lambda: applying.calibration(data, 256, 0),
         matrix=lambda: data.X("train"),
         rows=lambda: training_data(data),
         fit=FitContext(),
         judge=lambda fitted: {},
-        hold=lambda: variants.held(data),
+        hold=lambda: applying.held(data),
         metric=study.metrics[0],
     )
 

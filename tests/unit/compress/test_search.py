@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from flows.workload import Workload
 from tasks.compress import sketches
 from tasks.compress.params import Params
 from tasks.compress.recipes import ALL
-from tasks.compress.search import LEAST, Search, Sketch, begin, hypervolume, share_lost
+from tasks.compress.search import LEAST, Search, Sketch, begin, cost, hypervolume, share_lost
 from tasks.core.plugins import names
 from tests.compressed import Study, certificate, technique
 
@@ -46,7 +47,7 @@ def test_the_most_promising_comes_first_and_what_adds_nothing_is_not_run():
     search.tell("tiny", 0.05)
     assert search.following() is None
     assert set(search.reasons()) == {"half", "worse"}
-    assert all("at most 0.0%" in why for why in search.reasons().values())
+    assert all("at most 0.0%" in why for _, why in search.reasons().values())
 
 
 def test_where_the_promise_is_not_kept_the_next_has_its_turn():
@@ -77,7 +78,37 @@ def test_the_budget_is_kept_and_named():
     assert search.following() == "b"
     search.tell("b", 0.5)
     assert search.following() is None
-    assert "compress.budget is spent" in search.reasons()["d"]
+    status, why = search.reasons()["d"]
+    assert status == "skipped"
+    assert "compress.budget is spent" in why
+    assert search.reasons()["e"] == ("not_applicable", "not a network")
+
+
+def test_what_several_begin_with_is_paid_for_once():
+    steps = {"a": ("prune",), "b": ("prune", "int8"), "c": ("prune", "qat", "int8")}
+    begins = {"a": (8.0,), "b": (8.0,), "c": (8.0, 3.0)}
+    size = {"a": 0.5, "b": 0.3, "c": 0.3}
+    known = {
+        n: {"size": size[n], "work": 0.5, "loss": None, "seconds": 1.0}
+        | {"steps": steps[n], "begins": begins[n]}
+        for n in steps
+    }
+    search = begin(known, 1.0)
+    assert search.budget_s == pytest.approx(8 + 3 + 3 * 1, rel=0.05)
+    found = {n: Sketch(**s) for n, s in known.items()}
+    assert cost(found["c"], {}) == 12
+    assert cost(found["c"], {"a": found["a"]}) == 4
+    assert cost(found["b"], {"c": found["c"]}) == 1
+
+
+def test_what_has_the_same_graph_as_another_is_not_thought_to_be_faster():
+    known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.6, None))
+    known["zeros"] = replace(known["zeros"], weights=0.3)
+    search = Search(known, 10.0)
+    search.tell("int8", 0.0)
+    gains = search.gains()
+    assert gains["zeros"] == pytest.approx(0, abs=1e-9), "fewer weights, no faster, no smaller"
+    assert gains["qat"] > 0
 
 
 @pytest.mark.parametrize("seed", range(20))

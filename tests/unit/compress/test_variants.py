@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tasks.compress import graphs, variants
+from tasks.compress import applying, graphs, variants
 from tasks.core.errors import ParityError, TransientError
 from tests.compressed import TOLERANCE, certificate, technique
 
@@ -192,11 +192,11 @@ def test_truncated_trees_are_smaller_and_exact(numbers):
 def test_calibration_takes_the_rows_kept_from_the_fit_first(numbers):
     data = numbers.data
     kept = data.stop.sum()
-    few = variants.calibration(data, int(kept), seed=1)
+    few = applying.calibration(data, int(kept), seed=1)
     want = data.feed("train", np.flatnonzero(data.stop))
     for name, values in want.items():
         np.testing.assert_array_equal(few[name], values)
-    assert len(variants.calibration(data, 10**6, seed=1)["a"]) == data.meta.parts["train"]
+    assert len(applying.calibration(data, 10**6, seed=1)["a"]) == data.meta.parts["train"]
 
 
 def test_ranges_of_a_histogram_are_found_quietly_and_take_no_missing_values(digits, numbers, capfd):

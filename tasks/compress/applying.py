@@ -1,0 +1,121 @@
+"""Applies the techniques of a recipe, one to what the one before it left."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.compress import drops, export, graphs
+from tasks.compress.protocol import Context, Converted, NotApplicable, Parent
+from tasks.core import scoring
+from tasks.core.fitting import FitContext, training_data
+from tasks.core.plugins import Plugin, unavailable
+from tasks.core.prepared import Prepared
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def context_of(
+    data: Prepared, model: Plugin, metrics: list[Plugin], calibration_rows: int, fit: FitContext
+) -> Context:
+    """Return the circumstances of a recipe's techniques."""
+    return Context(
+        meta=data.meta,
+        draw=lambda: calibration(data, calibration_rows, fit.seed),
+        matrix=lambda: data.X("train")[_drawn(data, calibration_rows, fit.seed)],
+        rows=lambda: training_data(data),
+        fit=fit,
+        judge=lambda fitted: _judged(fitted, model, data, metrics),
+        hold=lambda: held(data),
+        metric=drops.usual(metrics, data.meta),
+    )
+
+
+def calibration(data: Prepared, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Return the graph's inputs for training rows, those kept for early stopping first."""
+    return data.feed("train", _drawn(data, rows, seed))
+
+
+def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
+    stop = data.stop
+    generator = np.random.default_rng(seed)
+    order = np.concatenate([generator.permutation(np.flatnonzero(kept)) for kept in (stop, ~stop)])
+    return np.sort(order[:rows])
+
+
+def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return inputs and target of the training rows kept for early stopping; of all, if none is."""
+    rows = np.flatnonzero(data.stop)
+    rows = rows if len(rows) else np.arange(data.meta.parts["train"])
+    return data.feed("train", rows), data.y("train")[rows]
+
+
+def exported(
+    fitted: Any, model: Plugin, data: Prepared, tolerance: float
+) -> "tuple[onnx.ModelProto, export.Difference]":
+    import onnx
+
+    prepare = onnx.load(data.folder / "prepare.onnx")
+    made = export.whole(prepare, model.module.to_onnx(fitted), data.meta)
+    judged = data.meta.judged
+    expected = np.asarray(model.module.predict(fitted, data.X(judged)))
+    got = graphs.run(graphs.session(made), data.feed(judged))
+    return made, export.verify(got, expected, tolerance, f"ONNX graph of {model.name}")
+
+
+def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -> dict[str, Any]:
+    part = data.meta.judged
+    predicted = model.module.predict(fitted, data.X(part))
+    return scoring.scores(data.meta.task, data.y(part), predicted, metrics)
+
+
+def applied(
+    recipe: list[Plugin], parent: Parent, context: Context, data: Prepared, tolerance: float
+) -> Parent:
+    """Return what the last technique leaves.
+
+    Raises:
+        NotApplicable: a technique does not fit what the one before it left.
+    """
+    for step in recipe:
+        earlier = (*parent.earlier, step.name)
+        try:
+            if reason := unfit(step, parent):
+                raise NotApplicable(reason)
+            converted: Converted | None = None
+            if hasattr(step.module, "convert"):
+                converted = step.module.convert(parent, step.typed, context)
+                graph, load = parent.graph, None
+            elif hasattr(step.module, "shrink"):
+                model = step.module.shrink(parent, step.typed, context)
+                graph = exported(model, parent.model, data, tolerance)[0]
+                load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
+            else:
+                graph, load = step.module.apply(parent, step.typed, context), None
+            parent = Parent(graph, parent.model, load, earlier, (parent, step), converted)
+        except NotApplicable as why:
+            why.technique = step.name
+            raise
+    return parent
+
+
+def passes(step: Plugin, model: Plugin) -> int:
+    """Return how often a technique goes over the training data."""
+    own = getattr(step.module, "passes", None)
+    return own(step.typed, model) if own else 0
+
+
+def words(step: Plugin) -> str:
+    """Return a technique with its parameters, in words."""
+    return f"{step.name} {step.typed.model_dump_json()}"
+
+
+def unfit(step: Plugin, parent: Parent) -> str | None:
+    """Return why a technique does not fit what it is given, or None."""
+    if parent.converted:
+        return f"nothing follows {parent.earlier[-1]}: its file is no ONNX graph"
+    if reason := getattr(parent.model.module, "REFUSES", {}).get(step.name):
+        return reason
+    if parent.load is None and {"shrink", "convert"} & set(vars(step.module)):
+        return f"it starts from the fitted model: put it before {parent.earlier[-1]}"
+    return step.module.applies(parent) or unavailable("technique", step.name)

@@ -1,0 +1,118 @@
+"""What recipes begin with where that fits a model further: done once for all that begin alike.
+
+A beginning is a folder: the graph, the model as its plugin saves it (`fitted/`), and `begun.json`,
+which says what the technique states of it, or why it came to nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.compress import applying, graphs
+from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.writing import GRAPH, words_of
+from tasks.core.errors import TransientError
+from tasks.core.fitting import FitContext
+from tasks.core.plugins import Plugin
+from tasks.core.prepared import Prepared
+
+FILE, FITTED = "begun.json", "fitted"
+Steps = tuple[str, ...]  # techniques with their parameters
+
+
+def of(recipe: list[Plugin], model: Plugin) -> list[Steps]:
+    """Return the beginnings of a recipe that fit the model further, the shortest first."""
+    found: list[Steps] = []
+    if not getattr(model.module, "SAVES_CHANGED", True):
+        return found
+    for step in recipe:
+        if not applying.passes(step, model):
+            break
+        found.append((*(found[-1] if found else ()), applying.words(step)))
+    return found
+
+
+def first(recipes: dict[str, list[Plugin]], model: Plugin) -> Iterator[tuple[str, Plugin]]:
+    """Yield the steps that begin recipes of a model, each with the first recipe that has it."""
+    seen: set[Steps] = set()
+    for label, recipe in recipes.items():
+        for steps, step in zip(of(recipe, model), recipe, strict=False):
+            if steps not in seen:
+                yield label, step
+            seen.add(steps)
+
+
+def write(
+    out: Path,
+    parent: Path,
+    fitted: Path,
+    begun: Path | None,
+    model: Plugin,
+    step: Plugin,
+    prepared: Path,
+    metrics: list[Plugin],
+    tolerance: float,
+    fit: FitContext,
+) -> None:
+    """Write what a technique makes of a model, or of what a beginning left of it.
+
+    Raises:
+        TransientError: out of memory or an I/O error, so that it can be tried again.
+    """
+    import onnx
+
+    data = Prepared(prepared)
+    context = applying.context_of(data, model, metrics, 0, fit)
+    if begun and stated(begun)["status"] != "ok":
+        _state(out, stated(begun))
+        return
+    start = resumed(begun, model, context) if begun else None
+    start = start or Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
+    try:
+        made = applying.applied([step], start, context, data, tolerance)
+        assert made.load is not None, "it changes the graph, not the model"
+        assert context.calibrated is None, "what fits further has no calibration rows"
+        (out / FITTED).mkdir(exist_ok=True)
+        model.module.save(made.load(), out / FITTED)
+    except NotApplicable as why:
+        write_unmade(out, step, "not_applicable", str(why))
+    except (TransientError, MemoryError, OSError):
+        raise
+    except Exception as error:  # whatever a technique's library raises
+        write_unmade(out, step, "failed", words_of(error))
+    else:
+        (out / GRAPH).write_bytes(graphs.serialise(made.graph))
+        _state(out, {"status": "ok", "earlier": made.earlier, "facts": context.facts})
+
+
+def write_unmade(out: Path, step: Plugin, status: str, reason: str) -> None:
+    """Write why there is no such beginning."""
+    _state(out, {"status": status, "technique": step.name, "reason": reason})
+
+
+def unmade(begun: Path, recipe: list[Plugin]) -> tuple[str, str] | None:
+    """Return status and reason of a beginning that came to nothing, None of one that is there."""
+    found = stated(begun)
+    if found["status"] == "ok":
+        return None
+    return found["status"], NotApplicable(found["reason"], found["technique"]).within(recipe)
+
+
+def stated(begun: Path) -> dict[str, Any]:
+    """Return what a beginning says of itself."""
+    return json.loads((begun / FILE).read_text())
+
+
+def resumed(begun: Path, model: Plugin, context: Context) -> Parent:
+    """Return what the next technique of a recipe is applied to; its facts are the context's."""
+    import onnx
+
+    found = stated(begun)
+    context.facts.update(found["facts"])
+    load = lambda: model.module.load(begun / FITTED)  # noqa: E731 - when it is asked for
+    return Parent(onnx.load(begun / GRAPH), model, load, tuple(found["earlier"]))
+
+
+def _state(out: Path, content: dict[str, Any]) -> None:
+    (out / FILE).write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False))
