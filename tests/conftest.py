@@ -7,8 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.compressed import Study
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,3 +86,32 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the shared data: no {folder} (set TEMPER_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> "Study":
+    """Give real images, models fitted on them, and variants of those."""
+    from tests.compressed import Study
+    from tests.prepared import prepared_digits
+
+    folder = tmp_path_factory.mktemp("digits")
+    return Study(prepared_digits(folder / "prepared"), folder)
+
+
+@pytest.fixture(scope="session")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> "Study":
+    """Give the same of a small table with a number to predict."""
+    return _table(tmp_path_factory.mktemp("numbers"), "regression")
+
+
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> "Study":
+    """Give the same of a small table with a class to predict."""
+    return _table(tmp_path_factory.mktemp("classes"), "classification")
+
+
+def _table(folder: Path, task: Literal["regression", "classification"]) -> "Study":
+    from tests.compressed import Study
+    from tests.prepared import prepared_table
+
+    return Study(prepared_table(folder / "prepared", task), folder)

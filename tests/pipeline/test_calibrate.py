@@ -1,6 +1,6 @@
 """Figures that a device measured are part of the run: of its keys, its report, and DVC's record.
 
-How they are measured: tests/unit/flows/test_calibrate.py.
+How they are measured: tests/components/flows/test_calibrate.py.
 """
 
 import json

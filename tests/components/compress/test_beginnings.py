@@ -45,11 +45,9 @@ def on_from(study: Study, model: str, out: Path, recipe: list[Plugin], before: P
     ("model", "names"),
     [
         ("convnet", ["prune_structured"]),
-        ("convnet", ["prune_structured", "qat"]),
         ("convnet", ["distill"]),
-        ("mlp", ["prune_structured"]),
-        ("mlp", ["low_rank"]),
-        ("mlp", ["low_rank", "prune_unstructured"]),
+        ("mlp", ["low_rank", "prune_structured"]),
+        ("mlp", ["prune_unstructured", "qat"]),
     ],
 )
 def test_a_recipe_goes_on_to_the_same_bytes(digits, tmp_path, model, names):
