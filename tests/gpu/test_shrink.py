@@ -1,4 +1,4 @@
-"""Techniques that fit further, on an NVIDIA GPU: what they leave is a CPU's graph like any other."""
+"""Techniques that fit further, on an NVIDIA GPU: they leave a graph for the CPU like any other."""
 
 import json
 
