@@ -40,6 +40,7 @@ SETTINGS = {
     "validate.expectations": "null",
     "recommend.devices": "[]",
 }
+TASKS = ("sketch", "shrink", "compress", "settle")
 ENGINE, ORDERS = "onnx_runtime", 500
 
 
@@ -79,7 +80,7 @@ def _run(budget: float) -> dict[str, Any]:
         report = json.loads((Path(place[1]) / "report.json").read_text())
         times = Path(environment["TEMPER_HOME"]) / "times" / "digits.json"
         seconds = json.loads(times.read_text())
-    own = {n: s for n, s in seconds.items() if n.split()[0] in ("sketch", "shrink", "compress")}
+    own = {name: s for name, s in seconds.items() if name.split()[0] in TASKS}
     return {"report": report, "seconds": own}
 
 

@@ -122,10 +122,10 @@ class _Sweep:
 
     def _settle(self, reasons: list[dict[str, tuple[str, str]]]) -> None:
         """Keep, for each model in turn, status and reason of the variants that are not made."""
-        recipes = [{label: self.params.plugins(label) for label in sorted(why)} for why in reasons]
+        recipes = [{label: self.params.plugins(label) for label in why} for why in reasons]
         done = settle.map(list(self.models.values()), recipes, reasons).result()
-        for (name, why), made in zip(zip(self.models, recipes, strict=True), done, strict=True):
-            self.variants |= {(name, n): a for n, a in zip(why, made, strict=True)}
+        for name, made in zip(self.models, done, strict=True):
+            self.variants |= {(name, a.name.rpartition("/")[2]): a for a in made}
 
     def _sketched(self) -> dict[str, dict[str, Any]]:
         """Return each model's sketches, by recipe."""

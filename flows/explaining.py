@@ -7,6 +7,7 @@ from flows import view
 from flows.workload import load
 from tasks.compress import layers, variants
 from tasks.core.errors import ParamsError
+from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin, unknown
 
 SHOWN = 15
@@ -35,7 +36,8 @@ def explain(name: str, variant: str) -> None:
     found = variants.blame(
         *(made[f"compress/{model.name}/fp32"].path, made[f"train/{model.name}"].path),
         *(model, recipe, made["features/prepared"].path, workload.metrics),
-        *(workload.compress.tolerance, workload.compress.calibration_rows, workload.seed),
+        *(workload.compress.tolerance, workload.compress.calibration_rows),
+        FitContext(workload.seed, workload.train.threads),
     )
     _show(variant, stated, found)
 

@@ -97,7 +97,7 @@ class Live:
                 self.took[run] = round(time.monotonic() - self.began[run], 2)
             self._close({run})
             if event.name == "settle":
-                recipes = run.replace("settle", "compress") + " "
+                recipes = run.replace("settle", "compress", 1) + " "
                 self._close({other for other in self.open if other.startswith(recipes)})
         elif event.kind == "notice":
             self.notices.append(event.text)

@@ -63,7 +63,7 @@ class _Plan:
         earlier = trace.known(self.name, label)
         parts = policy.parts(task, inputs)
         key = key_of(parts)
-        found = None if task.refresh_cache else _record(key)
+        found = None if task.refresh_cache else _record(task, key)
         made = _unmade(inputs)
         if made:
             changed = trace.nearest(earlier, parts) if earlier else []
@@ -74,7 +74,7 @@ class _Plan:
             self.verdicts[label] = self._verdict(label, task, earlier, parts, found is not None)
         if label == "report":
             raise _Enough
-        return found if found is not None and not made else _outputs(earlier)
+        return found if found is not None and not made else _outputs(task, earlier)
 
     def _verdict(
         self, label: str, task: Any, earlier: list[Entry], parts: dict[str, Any], hit: bool
@@ -181,12 +181,18 @@ def _unseen(name: str, label: str) -> str:
     return WAITS if trace.known(name, label) else FIRST
 
 
-def _record(key: str) -> Any:
+def _any_number(task: Any) -> bool:
+    """Return whether a task returns a list: how long it will be nobody knows beforehand."""
+    return inspect.signature(task.fn).return_annotation == list[Artifact]
+
+
+def _record(task: Any, key: str) -> Any:
     """Return what a record says that a task returned, or None where it does not count."""
     found = records.read(records.folder() / key)
     if found is None or not all(map(store.intact, found.artifacts)):
         return None
-    return found.artifacts[0] if len(found.artifacts) == 1 else found.artifacts
+    single = len(found.artifacts) == 1 and not _any_number(task)
+    return found.artifacts[0] if single else found.artifacts
 
 
 def _artifacts(key: str) -> tuple[Artifact, ...]:
@@ -195,8 +201,10 @@ def _artifacts(key: str) -> tuple[Artifact, ...]:
     return found.artifacts if found else ()
 
 
-def _outputs(earlier: list[Entry]) -> Any:
+def _outputs(task: Any, earlier: list[Entry]) -> Any:
     """Return what a task returned last, its contents unknown."""
+    if _any_number(task):
+        raise _Enough
     names = [a.name for a in _artifacts(earlier[0]["key"])] if earlier else []
     made = [Artifact(name=name, digest=UNMADE) for name in names]
     if not made:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.compress import applying, graphs
+import numpy as np
+
+from tasks.compress import applying, export, graphs
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.compress.writing import GRAPH, words_of
-from tasks.core.errors import TransientError
+from tasks.core.errors import transient
 from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -27,7 +29,7 @@ def of(recipe: list[Plugin], model: Plugin) -> list[Steps]:
     if not getattr(model.module, "SAVES_CHANGED", True):
         return found
     for step in recipe:
-        if not applying.passes(step, model):
+        if not hasattr(step.module, "shrink") or not applying.passes(step, model):
             break
         found.append((*(found[-1] if found else ()), applying.words(step)))
     return found
@@ -60,30 +62,38 @@ def write(
     Raises:
         TransientError: out of memory or an I/O error, so that it can be tried again.
     """
-    import onnx
-
     data = Prepared(prepared)
     context = applying.context_of(data, model, metrics, 0, fit)
-    if begun and stated(begun)["status"] != "ok":
-        _state(out, stated(begun))
-        return
-    start = resumed(begun, model, context) if begun else None
-    start = start or Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
+    start = resumed(begun, parent, fitted, model, context)
     try:
         made = applying.applied([step], start, context, data, tolerance)
-        assert made.load is not None, "it changes the graph, not the model"
-        assert context.calibrated is None, "what fits further has no calibration rows"
+        if context.calibrated:
+            raise ValueError("a technique that fits further has no calibration rows")
         (out / FITTED).mkdir(exist_ok=True)
-        model.module.save(made.load(), out / FITTED)
-    except NotApplicable as why:
-        write_unmade(out, step, "not_applicable", str(why))
-    except (TransientError, MemoryError, OSError):
-        raise
-    except Exception as error:  # whatever a technique's library raises
-        write_unmade(out, step, "failed", words_of(error))
-    else:
+        model.module.save(made.fitted, out / FITTED)
+        _check_saved(out / FITTED, made, data, tolerance)
+        if fit.pieces > 1:
+            context.facts["pieces"] = fit.pieces
         (out / GRAPH).write_bytes(graphs.serialise(made.graph))
         _state(out, {"status": "ok", "earlier": made.earlier, "facts": context.facts})
+    except NotApplicable as why:
+        write_unmade(out, step, "not_applicable", str(why))
+    except Exception as error:  # whatever a technique's library raises
+        if transient(error):
+            raise
+        write_unmade(out, step, "failed", words_of(error))
+
+
+def _check_saved(folder: Path, made: Parent, data: Prepared, tolerance: float) -> None:
+    """Hold a model, loaded again, against its graph on the judged rows.
+
+    Raises:
+        ParityError: its plugin saves or loads another one than it was given.
+    """
+    judged, model = data.meta.judged, made.model
+    found = np.asarray(model.module.predict(model.module.load(folder), data.X(judged)))
+    graph = graphs.run(graphs.session(made.graph), data.feed(judged))
+    export.verify(found, graph, tolerance, f"the saved model of {model.name}")
 
 
 def write_unmade(out: Path, step: Plugin, status: str, reason: str) -> None:
@@ -104,10 +114,17 @@ def stated(begun: Path) -> dict[str, Any]:
     return json.loads((begun / FILE).read_text())
 
 
-def resumed(begun: Path, model: Plugin, context: Context) -> Parent:
-    """Return what the next technique of a recipe is applied to; its facts are the context's."""
+def resumed(
+    begun: Path | None, parent: Path, fitted: Path, model: Plugin, context: Context
+) -> Parent:
+    """Return what the next technique of a recipe is applied to; its facts are the context's.
+
+    parent, fitted: folders of the fp32 graph and its model, where nothing is `begun`.
+    """
     import onnx
 
+    if begun is None:
+        return Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
     found = stated(begun)
     context.facts.update(found["facts"])
     load = lambda: model.module.load(begun / FITTED)  # noqa: E731 - when it is asked for

@@ -49,7 +49,9 @@ class Params(PluginParams):
         description="training rows that activation ranges are taken from",
     )
     time_limit_s: float = Field(
-        default=300, gt=0, description="for one variant; over it, it has failed"
+        default=300,
+        gt=0,
+        description="for each fit of a recipe, and for the rest of it; over it, it has failed",
     )
 
     @field_validator("recipes", mode="before")

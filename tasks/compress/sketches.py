@@ -17,7 +17,7 @@ from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
 from tasks.compress.writing import GRAPH
 from tasks.core import scoring
-from tasks.core.errors import TransientError
+from tasks.core.errors import transient
 from tasks.core.fitting import FitContext, FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -73,18 +73,16 @@ def write(
             found[label] = asdict(pad.sketch(recipe, quick))
         except NotApplicable as why:
             found[label] = {"reason": why.within(recipe)}
-        except (TransientError, MemoryError, OSError):
-            raise
-        except Exception:  # whatever a technique's library raises
-            continue
+        except Exception as error:  # whatever a technique's library raises
+            if transient(error):
+                raise
     text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     (out / FILE).write_text(text)
 
 
 class _Outline(NamedTuple):
-    """A graph of a variant's shape: bytes, weights, work, and what fitting on a row takes."""
+    """What a variant's shape says: bytes, weights, work, and what fitting on a row takes."""
 
-    graph: "onnx.ModelProto"
     size: int
     weights: int
     work: float
@@ -108,7 +106,7 @@ class _Pad:
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined(())
-        self.score = self._score(self.before.graph)
+        self.score = self._score(start.graph)
 
     def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
         """Return what is known of a recipe by what its `quick` steps make of the model."""
@@ -131,7 +129,7 @@ class _Pad:
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         loss = None
         if not any(passes):
-            loss = share_lost(self.score, self._score(outline.graph), self.data.meta.task)
+            loss = share_lost(self.score, self._score(self.made[steps].graph), self.data.meta.task)
         return Sketch(
             size=outline.size / self.before.size,
             weights=outline.weights / self.before.weights * math.prod(kept),
@@ -152,9 +150,7 @@ class _Pad:
                 self.data.meta.image_shape is not None
             )
             size = len(graphs.serialise(graph))
-            self.outlines[steps] = _Outline(
-                graph, size, _weights(graph), microseconds(graph), row_us
-            )
+            self.outlines[steps] = _Outline(size, _weights(graph), microseconds(graph), row_us)
         return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto") -> float | None:

@@ -81,12 +81,14 @@ def shrink(
     """Return `shrunk/<model>/<technique>`: what a technique that fits further makes of a model, or
     of what is `begun`. Recipes that begin alike share it; `label` is the first of them.
     """
+    if begun and beginnings.stated(begun.path)["status"] != "ok":
+        return begun
     device, note = devices.placed(model.name, device)
     if note:
         logs.warn(note)
     needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
     begins = begun.path if begun else None
-    same = (beginnings.__name__, fitted, begun, model, step, prepared, seed, threads, device)
+    same = (fitted, begun, model, step, prepared, seed, threads, devices.device_class(device))
 
     def work(count: int) -> None:
         fit = FitContext(seed, threads, device, checkpoint, count)
@@ -97,16 +99,16 @@ def shrink(
             threads=threads,
             seed=seed,
             time_limit_s=time_limit_s,
-            label=f"shrink {model.name} {label} {step.name}",
+            label=f"shrink {model.name} {step.name}",
         )
 
-    with (
-        checkpoints.kept(*same) as checkpoint,
-        slots.working(device, needed),
-        store.writing() as out,
-    ):
+    with store.writing() as out:
         try:
-            pieces.fewest(work, pieces.most(model), logs.warn)
+            with (
+                checkpoints.kept(beginnings.__name__, *same) as checkpoint,
+                slots.working(device, needed),
+            ):
+                pieces.fewest(work, pieces.most(model), logs.warn)
         except TimeLimitExceeded as error:
             beginnings.write_unmade(out, step, "failed", str(error))
         return store.put(f"shrunk/{model.name}/{step.name}", out)

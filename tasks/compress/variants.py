@@ -7,7 +7,7 @@ from tasks.compress import applying, beginnings, certificate, export, layers, wr
 from tasks.compress.params import FP32
 from tasks.compress.protocol import NotApplicable, Parent
 from tasks.compress.writing import GRAPH
-from tasks.core.errors import ParamsError, TransientError
+from tasks.core.errors import ParamsError, transient
 from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
@@ -76,8 +76,7 @@ def write_compressed(
     data = Prepared(prepared)
     before = onnx.load(parent / GRAPH)
     context = applying.context_of(data, model, metrics, calibration_rows, FitContext(seed))
-    start = beginnings.resumed(begun, model, context) if begun else None
-    start = start or Parent(before, model, lambda: model.module.load(fitted))
+    start = beginnings.resumed(begun, parent, fitted, model, context)
     head = _head(model.name, recipe_label, recipe)
     try:
         try:
@@ -92,9 +91,9 @@ def write_compressed(
         else:
             graph = export.finish(made.graph, data.meta)
             writing.graph(out, graph, data, metrics, head, before)
-    except (TransientError, MemoryError, OSError):
-        raise
     except Exception as error:  # whatever a technique's library raises; the sweep goes on
+        if transient(error):
+            raise
         (out / GRAPH).unlink(missing_ok=True)
         certificate.write(out, {**head, "status": "failed", "reason": writing.words_of(error)})
 
@@ -116,7 +115,7 @@ def blame(
     metrics: list[Plugin],
     tolerance: float,
     calibration_rows: int,
-    seed: int,
+    fit: FitContext,
 ) -> list[layers.Blame]:
     """Return the layers that a recipe's last technique changes, by the error that each adds alone.
 
@@ -132,7 +131,7 @@ def blame(
             "works layer by layer; ptq_int8 and ptq_int4 do"
         )
     data = Prepared(prepared)
-    context = applying.context_of(data, model, metrics, calibration_rows, FitContext(seed))
+    context = applying.context_of(data, model, metrics, calibration_rows, fit)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
     before = applying.applied(recipe[: places[-1]], start, context, data, tolerance)
     return layers.blamed(before, recipe[places[-1]], context)

@@ -19,7 +19,7 @@ def kept(code: str, *arguments: Any) -> Iterator[Path]:
 
     Args:
         code: the module that works: only the same code goes on.
-        arguments: what else it must be the same as, as a task's arguments are keyed.
+        arguments: what else must be the same: artifacts, plugins and plain values.
     """
     parts = [content(arguments), closure.total(closure.code_of(code))]
     folder = subfolder("checkpoints") / hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -29,12 +29,6 @@ from tasks.core import errors, progress
 from tasks.core.home import NO_TELEMETRY, keras_settings
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-OUT_OF_MEMORY = (
-    "out of memory",
-    "bad allocation",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "can't allocate memory",  # torch on a CPU
-)
 _lock = threading.Lock()
 _ahead: "dict[str, Future[tuple[Any, Connection]]]" = {}
 _planned: tuple[str, ...] = ()
@@ -288,7 +282,7 @@ def _portable(error: BaseException) -> BaseException:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, errors.TemperError):
         return error
-    if isinstance(error, MemoryError) or any(word in text for word in OUT_OF_MEMORY):
+    if errors.out_of_memory(error):
         return errors.OutOfMemory(text)
     if isinstance(error, OSError):
         return errors.TransientError(text)

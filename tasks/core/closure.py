@@ -23,10 +23,12 @@ ORCHESTRATION = frozenset(
     f"tasks.core.{name}"
     for name in (
         "cache",
+        "checkpoints",
         "child",
         "closure",
         "home",
         "locks",
+        "logs",
         "progress",
         "server",
         "serving",

@@ -4,6 +4,13 @@
 be met, 1 anything else.
 """
 
+OUT_OF_MEMORY = (  # the words of libraries whose error is of no kind of its own
+    "out of memory",
+    "bad allocation",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "can't allocate memory",  # torch on a CPU
+)
+
 
 class TemperError(Exception):
     """The base of every error that Temper raises on purpose; shown without a traceback."""
@@ -55,3 +62,14 @@ class OutOfMemory(TransientError):
 
 class ParityError(TemperError):
     """An exported graph does not give what the original gives."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an allocation failed, of whatever library."""
+    said = f"{type(error).__name__}: {error}"
+    return isinstance(error, OutOfMemory | MemoryError) or any(w in said for w in OUT_OF_MEMORY)
+
+
+def transient(error: BaseException) -> bool:
+    """Return whether work may go through when it is tried again, or in smaller pieces."""
+    return isinstance(error, TransientError | OSError) or out_of_memory(error)

@@ -13,7 +13,8 @@ def follow(module: Any, state: dict[str, Any]) -> None:
 
     for name, layer in list(module.named_modules()):
         if isinstance(layer, nn.Linear) and f"{name}.0.weight" in state:
-            module.set_submodule(name, _thin(layer, state[f"{name}.0.weight"]))
+            pair = [_linear(state[f"{name}.{at}.weight"], bias=at == 1) for at in (0, 1)]
+            module.set_submodule(name, nn.Sequential(*pair))
             continue
         weight = state.get(f"{name}.weight")
         if weight is None or weight.shape == layer.weight.shape:
@@ -26,17 +27,16 @@ def follow(module: Any, state: dict[str, Any]) -> None:
             layer.out_channels, layer.in_channels = len(weight), weight.shape[1] * layer.groups
         elif isinstance(layer, nn.BatchNorm2d):
             layer.num_features = len(weight)
+        else:
+            continue
         for tensors in (layer._parameters, layer._buffers):
             for key, tensor in tensors.items():
                 if tensor is not None and f"{name}.{key}" in state:
                     tensor.data = tensor.data.new_empty(state[f"{name}.{key}"].shape)
 
 
-def _thin(layer: Any, first: Any) -> Any:
-    """Return the two layers that stand for a linear one, by the weight of the first."""
+def _linear(weight: Any, bias: bool) -> Any:
+    """Return a linear layer of the shape of a weight, (output, input)."""
     from torch import nn
 
-    rank = len(first)
-    return nn.Sequential(
-        nn.Linear(layer.in_features, rank, bias=False), nn.Linear(rank, layer.out_features)
-    )
+    return nn.Linear(weight.shape[1], len(weight), bias=bias)

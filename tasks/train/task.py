@@ -32,7 +32,7 @@ def fit(
     if note:
         logs.warn(note)
     needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
-    same = (fit_model.__module__, model, prepared, seed, threads, device)
+    same = (model, prepared, seed, threads, devices.device_class(device))
 
     def work(count: int) -> child.Outcome:
         return child.run(
@@ -46,7 +46,7 @@ def fit(
         )
 
     with (
-        checkpoints.kept(*same) as checkpoint,
+        checkpoints.kept(fit_model.__module__, *same) as checkpoint,
         slots.working(device, needed),
         store.writing() as out,
         sampling(device) as samples,

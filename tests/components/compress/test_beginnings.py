@@ -1,13 +1,18 @@
 """What recipes begin with is kept once: what goes on from it is what it would be from nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from tasks.compress import beginnings, graphs, variants
+from tasks.compress.task import shrink
+from tasks.core import child, store
+from tasks.core.artifacts import Artifact
 from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin
 from tasks.nets import fitting
@@ -27,6 +32,8 @@ def begun(
             *(study.data.folder, study.metrics, TOLERANCE, fit or FitContext()),
         )
         before = folder
+        if beginnings.stated(folder)["status"] != "ok":
+            break
     assert before is not None
     return before
 
@@ -59,6 +66,17 @@ def test_a_recipe_goes_on_to_the_same_bytes(digits, tmp_path, model, names):
     assert certificate(whole)["status"] == "ok", certificate(whole)["reason"]
     assert (made / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
     assert certificate(made) | {"label": ""} == certificate(whole) | {"label": ""}
+
+
+@pytest.mark.parametrize(
+    "names", [["prune_structured", "low_rank"], ["low_rank", "prune_structured"]]
+)
+def test_what_goes_on_from_two_shapes_in_one_is_loaded_again(digits, tmp_path, names):
+    first = [technique(name, **TECHNIQUES.get(name, {})) for name in names]
+    recipe = [*first, technique("prune_unstructured", epochs=1, steps=1)]
+    before = begun(digits, "mlp", tmp_path / "begun", *recipe)
+    made = certificate(on_from(digits, "mlp", tmp_path / "made", recipe, before))
+    assert made["status"] == "ok", made["reason"]
 
 
 @pytest.mark.parametrize("model", ["light_gbm", "random_forest", "xg_boost"])
@@ -102,6 +120,54 @@ def test_what_does_not_fit_or_fails_says_so_once_and_for_all(digits, tmp_path, m
     folder = begun(digits, "convnet", tmp_path / "broken", student)
     stated = certificate(on_from(digits, "convnet", tmp_path / "failed", [student], folder))
     assert (stated["status"], stated["reason"]) == ("failed", "ValueError: the weights are odd")
+
+
+def test_what_is_saved_otherwise_than_made_is_not_gone_on_from(digits, tmp_path, monkeypatch):
+    module = digits.model("mlp").module
+    usual, whole = module.load, digits.fitted("mlp")
+    monkeypatch.setattr(module, "load", lambda folder: usual(whole))
+    folder = begun(digits, "mlp", tmp_path / "begun", technique("prune_structured", epochs=1))
+    stated = beginnings.stated(folder)
+    assert stated["status"] == "failed"
+    assert "the saved model of mlp" in stated["reason"]
+
+
+def test_an_out_of_memory_is_tried_again_in_pieces_and_said(digits, monkeypatch):
+    step = technique("prune_unstructured", epochs=1, steps=1)
+    usual = step.module.shrink
+    tried: list[int] = []
+
+    def scarce(parent, params, context):
+        tried.append(context.fit.pieces)
+        if context.fit.pieces < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return usual(parent, params, context)
+
+    def here(function, *args, **options):
+        try:
+            return function(*args)
+        except RuntimeError as error:
+            raise child._portable(error) from error
+
+    monkeypatch.setattr(step.module, "shrink", scarce)
+    monkeypatch.setattr(child, "run", here)
+    parent = stored("compress/convnet/fp32", digits.fp32("convnet"))
+    fitted = stored("train/convnet", digits.fitted("convnet"))
+    made = shrink.fn(
+        *(parent, fitted, None, digits.model("convnet"), "zeros", step),
+        *(stored("features/prepared", digits.data.folder), digits.metrics, TOLERANCE),
+        *(1, 60.0, 0, "cpu"),
+    )
+    stated = beginnings.stated(made.path)
+    assert tried == [1, 2, 4]
+    assert (stated["status"], stated["facts"]["pieces"]) == ("ok", 4)
+
+
+def stored(name: str, folder: Path) -> Artifact:
+    """Return a copy of a folder as an artifact."""
+    with store.writing() as out:
+        shutil.copytree(folder, out, dirs_exist_ok=True)
+        return store.put(name, out)
 
 
 def test_a_killed_technique_goes_on_from_its_checkpoint(digits, tmp_path, monkeypatch):

@@ -186,5 +186,5 @@ def test_without_keras_other_models_get_a_reason(tmp_path):
     with pytest.raises(ParamsError, match="no technique of it"):
         variants.blame(
             *(made.fp32("mlp"), made.fitted("mlp"), made.model("mlp"), [technique("litert")]),
-            *(made.data.folder, made.metrics, 1e-4, 8, 0),
+            *(made.data.folder, made.metrics, 1e-4, 8, FitContext()),
         )
