@@ -5,7 +5,7 @@ PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: setup run test coverage harness quick lint types contracts shell ui clean
+.PHONY: setup run test pytest coverage harness quick lint types contracts shell ui clean
 
 setup:
 	@./setup.sh
@@ -13,7 +13,10 @@ setup:
 run: setup
 	@$(BIN)/temper run digits
 
-test: lint types contracts
+test: lint
+	@$(MAKE) --no-print-directory -j2 types contracts pytest
+
+pytest: setup
 	$(BIN)/pytest -m "not slow and not gpu and not harness" -n 2 --dist worksteal $(PYTEST)
 
 coverage: setup

@@ -54,7 +54,6 @@ def on_from(study: Study, model: str, out: Path, recipe: list[Plugin], before: P
         ("convnet", ["prune_structured"]),
         ("convnet", ["distill"]),
         ("mlp", ["low_rank", "prune_structured"]),
-        ("mlp", ["prune_unstructured", "qat"]),
     ],
 )
 def test_a_recipe_goes_on_to_the_same_bytes(digits, tmp_path, model, names):
