@@ -146,9 +146,8 @@ class _Pad:
             graph = export.finish(self.made[steps].graph, self.data.meta)
             step_us = LAYER_US * len(graphs.weighted(graph.graph))
             row_us = step_us / getattr(self.model.typed, "batch_size", BATCH)
-            row_us += TRAINING * float_us(graph) + IMAGE_US * (
-                self.data.meta.image_shape is not None
-            )
+            row_us += IMAGE_US if self.data.meta.image_shape else 0
+            row_us += TRAINING * float_us(graph)
             size = len(graphs.serialise(graph))
             self.outlines[steps] = _Outline(size, _weights(graph), microseconds(graph), row_us)
         return self.outlines[steps]

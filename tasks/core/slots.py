@@ -74,16 +74,13 @@ def slot(limit: str, count: int, need_mib: int = 0) -> Iterator[None]:
 
 
 def holders() -> list[dict[str, Any]]:
-    """Return who holds each slot: limit, slot, pid, what it does, since when, need_mib, lease.
-
-    Not a dead holder, though its slot be locked by whom it falls to: its record still stands then.
-    """
+    """Return who holds each slot: limit, slot, pid, what it does, since when, need_mib, lease."""
     found = []
     for path in sorted(subfolder("slots").glob("*.slot")):
         if locks.is_free(path):
             continue
         limit, _, number = path.stem.rpartition("-")
-        if (record := _read(path)) and locks.alive(record["pid"]):
+        if (record := _read(path)) and locks.alive(record["pid"]):  # else it is being released
             found.append({"limit": limit, "slot": int(number), **record})
     return found
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core import locks
+
 CLIENT = """
 import sys, time
 from tasks.core import server
@@ -40,19 +42,11 @@ def test_no_server_is_left(tmp_path: Path, new_database: Path, end: str) -> None
             shutil.rmtree(home, ignore_errors=True)
         client.kill()
         deadline = time.monotonic() + 40
-        while _alive(server) and time.monotonic() < deadline:
+        while locks.alive(server) and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert not _alive(server)
+        assert not locks.alive(server)
     finally:
         client.kill()
         client.communicate()
-        if server is not None and _alive(server):
+        if server is not None and locks.alive(server):
             os.kill(server, signal.SIGKILL)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

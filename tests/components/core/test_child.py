@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import child, progress
+from tasks.core import child, locks, progress
 from tasks.core.errors import DataError, OutOfMemory, TimeLimitExceeded, TransientError
 
 
@@ -157,14 +157,6 @@ def test_child_dies_with_its_parent(tmp_path):
         parent.kill()
         parent.wait()
     deadline = time.monotonic() + 5
-    while _alive(pid) and time.monotonic() < deadline:
+    while locks.alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert not locks.alive(pid)
