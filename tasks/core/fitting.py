@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.core.prepared import Meta, Prepared
 from tasks.core.schema import Task
+from tasks.core.sequence import Sequence
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class FitData:
 
     X: (n, feature) float32, no NaN; y: (n,) float64, or int64 class indices 0..n_classes-1;
     X_stop, y_stop: likewise, never among the rows fitted on; image_shape: (height, width, channel)
-    where a row of X is a flattened image.
+    where a row of X is a flattened image; sequence: what the windows are, for the task `forecast`,
+    whose y is (n, horizon) float64.
     """
 
     X: np.ndarray
@@ -26,6 +28,7 @@ class FitData:
     n_classes: int = 0
     image_shape: tuple[int, int, int] | None = None
     feature_names: list[str] = field(default_factory=list)
+    sequence: Sequence | None = None
 
 
 def divided(

@@ -14,7 +14,7 @@ ROW = "__row__"  # UInt32: the number of the row in the raw data, from 1; in eve
 
 Type = Literal["float", "integer", "boolean", "category", "text", "datetime", "image"]
 Role = Literal["feature", "target", "time", "group", "split", "ignore"]
-Task = Literal["regression", "classification"]
+Task = Literal["regression", "classification", "forecast"]
 
 
 class Column(PluginParams):

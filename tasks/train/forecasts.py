@@ -1,0 +1,165 @@
+"""What the plugins of networks that forecast share: parameters, fits, quantiles in and out."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tasks.core.errors import ParamsError
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import PluginParams
+from tasks.nets import forecasters, scaling
+from tasks.nets.fitting import Hooks, Settings, outputs_of
+from tasks.nets.scaling import Scaling
+from tasks.nets.tuning import Objective, Tuning
+from tasks.train import networks
+from tasks.train.networks import Network
+
+
+class Params(PluginParams):
+    """What is seen of a window, and how the network is fitted."""
+
+    width: int = Field(default=32, ge=2, le=1024, description="units, or channels, of a layer")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of units left out in training"
+    )
+    relative: Literal["last", "window"] | None = Field(
+        default=None,
+        description="what the target is seen and foretold from: the window's last value, or its "
+        "mean and spread; null: from nothing, for targets without a trend",
+    )
+    transform: Literal["log"] | None = Field(
+        default=None, description="log: errors count by ratio, for targets with rare large values"
+    )
+    epochs: int = Field(default=20, ge=1, le=5000, description="passes over the windows, at most")
+    batch_size: int = Field(default=64, ge=2, description="windows of a step")
+    learning_rate: float = Field(
+        default=2e-3, gt=0, description="at its highest, after the warm-up"
+    )
+    weight_decay: float = Field(default=1e-2, ge=0, description="of AdamW")
+    patience: int = Field(default=6, ge=1, description="epochs without a better figure, then stop")
+
+    @property
+    def settings(self) -> Settings:
+        """Return how it is fitted."""
+        return Settings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+        )
+
+
+@dataclass(frozen=True)
+class Family:
+    """The forecasters of one kind of body; `shape`: the params that it is made of."""
+
+    kind: str
+    shape: tuple[str, ...]
+
+    def fit(
+        self,
+        data: FitData,
+        params: Params,
+        context: FitContext,
+        objective: Objective | None = None,
+    ) -> Network:
+        """Return the network of the least pinball loss on the rows for early stopping, calibrated
+        on those rows.
+
+        `objective`: the loss that is fitted by, where it is not the usual one.
+
+        Raises:
+            ParamsError: the data are no windows.
+        """
+        build = self._build(data, params)
+
+        def make() -> Any:
+            return forecasters.build(data.X, **build)
+
+        scaled, hooks = _scaled(data, build), replace(_hooks(build), objective=objective)
+        return calibrated(networks.fit(scaled, context, params.settings, make, build, hooks), data)
+
+    def tune(
+        self,
+        model: Network,
+        params: Params,
+        data: FitData,
+        context: FitContext,
+        tuning: Tuning,
+    ) -> Network:
+        """Return the network fitted further, as the params and `tuning` say, and calibrated."""
+        scaled, hooks = _scaled(data, model.build), _hooks(model.build)
+        free = uncalibrated(model)
+        tuned = networks.tune(free, scaled, context, params.settings, hooks, tuning)
+        return calibrated(tuned, data)
+
+    def load(self, folder: Path) -> Network:
+        """Return the saved model."""
+        return networks.load(folder, lambda **build: forecasters.build(None, **build))
+
+    def _build(self, data: FitData, params: Params) -> dict[str, Any]:
+        """Return what the network is made of, as JSON has it."""
+        sequence = data.sequence
+        if sequence is None:
+            raise ParamsError(
+                f"train.models.{self.kind}: needs windows (task `forecast`), found a table; remove "
+                "it from train.models"
+            )
+        return {
+            "kind": self.kind,
+            "shape": {
+                "context": sequence.context,
+                "horizon": sequence.horizon,
+                "channels": len(sequence.channels),
+                "known": len(sequence.known),
+                "season": sequence.season,
+            },
+            "ends": {
+                "quantiles": list(sequence.quantiles),
+                "relative": params.relative,
+                "scaling": asdict(scaling.fitted(data.y, params.transform == "log")),
+            },
+        } | {name: getattr(params, name) for name in self.shape}
+
+
+def narrower(params: Params, share: float) -> Params:
+    """Return the params of a network with that share of the width."""
+    return params.model_copy(update={"width": max(2, round(params.width * share))})
+
+
+def _hooks(build: dict[str, Any]) -> Hooks:
+    def loss(outputs: Any, y: Any) -> Any:
+        from tasks.nets.windows import pinball
+
+        return pinball(outputs, y, build["ends"]["quantiles"])
+
+    return Hooks(loss=loss)
+
+
+def _scaled(data: FitData, build: dict[str, Any]) -> FitData:
+    """Return the data with the target as the network has it, (n, horizon) float32."""
+    scale = Scaling(**build["ends"]["scaling"])
+    y, y_stop = (scale.down(y).astype(np.float32) for y in (data.y, data.y_stop))
+    return replace(data, y=y, y_stop=y_stop)
+
+
+def uncalibrated(model: Network) -> Network:
+    """Return the model as it was fitted."""
+    return model
+
+
+def calibrated(model: Network, data: FitData) -> Network:
+    """Return the model with quantiles that hold on the rows for early stopping."""
+    return model
+
+
+def predict(model: Network, X: np.ndarray) -> np.ndarray:
+    """Return the quantiles, (n, horizon, quantile) float64, ascending."""
+    z = outputs_of(model.module, X)
+    shape, ends = model.build["shape"], model.build["ends"]
+    y = Scaling(**ends["scaling"]).up(z)
+    return y.reshape(len(X), shape["horizon"], len(ends["quantiles"]))
