@@ -36,7 +36,7 @@ def leaderboard(
     Raises:
         ParamsError: the primary metric is none of the task's.
     """
-    metrics = scoring.metrics(meta.task)
+    metrics = scoring.metrics(meta.task, sequence=meta.sequence)
     primary = params.primary or scoring.PRIMARY[meta.task]
     if primary not in metrics:
         known = tuple(metrics)
