@@ -23,23 +23,24 @@ def build(
     from tasks.nets.windows import Forecaster, Shape, Windows
 
     form, scaling = Shape(**shape), Scaling(**ends["scaling"])
-    past, known = _standardised(X, form, scaling)
-    windows = Windows(form, scaling.unit, past, known)
+    windows = Windows(form, scaling.unit, _standardised(X, form, scaling))
     inner = BODIES[kind](form, len(ends["quantiles"]), **body)
     return Forecaster(windows, inner, list(ends["quantiles"]), ends["relative"])
 
 
-def _standardised(X: np.ndarray | None, shape: Any, scaling: Scaling) -> tuple[Any, Any]:
-    """Return the layers that standardise the past's channels and what is known ahead."""
+def _standardised(X: np.ndarray | None, shape: Any, scaling: Scaling) -> list[Any]:
+    """Return the layers that standardise the past's channels, what is known ahead, and static."""
     if X is None:
         X = np.zeros((2, shape.features), np.float32)
-    split = shape.context * shape.channels
-    past = X[:, :split].reshape(-1, shape.channels)
-    known = X[:, split:].reshape(-1, shape.known)
-    mean, spread = past.mean(0, dtype=np.float64), past.std(0, dtype=np.float64)
-    mean[0], spread[0] = scaling.offset, scaling.scale
-    ahead = (known.mean(0, dtype=np.float64), known.std(0, dtype=np.float64))
-    return _layer(mean, spread), _layer(*ahead)
+    last = shape.features - shape.static
+    past = X[:, : shape.past_size].reshape(-1, shape.channels)
+    known = X[:, shape.past_size : last].reshape(len(X) * shape.horizon, shape.known)
+    moments = [
+        (p.mean(0, dtype=np.float64), p.std(0, dtype=np.float64))
+        for p in (past, known, X[:, last:])
+    ]
+    moments[0][0][0], moments[0][1][0] = scaling.offset, scaling.scale
+    return [_layer(*pair) for pair in moments]
 
 
 def _layer(mean: np.ndarray, spread: np.ndarray) -> Any:

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tasks.nets.windows import LEVELS, Shape, remembering
+from tasks.nets.windows import Shape, remembering
 
 HIDDEN = -1e4  # added to the score of a step that may not be seen: its weight becomes 0
 
@@ -122,22 +122,22 @@ class Attention(nn.Module):
         self.register_buffer("mask", HIDDEN * later, persistent=False)
 
     def forward(self, steps: Tensor) -> Tensor:
-        return self.out(self.weights(steps) @ self.value(steps))
+        seen = self.weights(steps) @ self.value(steps)[:, None]  # (n, head, ahead, each)
+        return self.out(seen.mean(1))
 
     def weights(self, steps: Tensor) -> Tensor:
-        """Return how much each step ahead looks at each step, (n, ahead, time): mean of heads."""
+        """Return how much each step ahead looks at each step, (n, head, ahead, time)."""
         n, time, _ = steps.shape
         query = self.query(steps[:, -self.ahead :]).reshape(n, self.ahead, self.heads, self.each)
         key = self.key(steps).reshape(n, time, self.heads, self.each)
         scores = query.transpose(1, 2) @ key.permute(0, 2, 3, 1) / math.sqrt(self.each)
-        return torch.softmax(scores + self.mask, -1).mean(1)
+        return torch.softmax(scores + self.mask, -1)
 
 
 class Fusion(nn.Module):
     """A body of `Forecaster`: the whole of section 4, figure 2.
 
-    The static inputs are the levels of the window: what a forecast's windows know that does not
-    change with time.
+    The static inputs are the table's, and the mean and spread of the target in the window.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Fusion(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        self.static = Selection(LEVELS, width, dropout, context=False)
+        self.static = Selection(shape.levels, width, dropout, context=False)
         self.past = Selection(shape.channels, width, dropout)
         self.future = Selection(shape.ahead, width, dropout)
         self.contexts = nn.ModuleList(GatedResidual(width, width, width, dropout) for _ in range(4))

@@ -6,7 +6,7 @@ Imported inside functions only, as torch is. n: rows; everything is float32.
 import torch
 from torch import Tensor, nn
 
-from tasks.nets.windows import LEVELS, Shape, remembering
+from tasks.nets.windows import Shape, remembering
 
 
 class Recurrent(nn.Module):
@@ -55,10 +55,14 @@ class Block(nn.Module):
 
 
 class EverySecond(nn.Module):
-    """Every second step, the last one among them: (n, channel, time) -> about half the time."""
+    """Every second step of `time`, the last one among them: (n, channel, time)."""
+
+    def __init__(self, time: int) -> None:
+        super().__init__()
+        self.first = (time - 1) % 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, (x.shape[2] - 1) % 2 :: 2]
+        return x[:, :, self.first :: 2]
 
 
 class Convolutions(nn.Module):
@@ -71,10 +75,12 @@ class Convolutions(nn.Module):
 
     def __init__(self, shape: Shape, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
-        layers, sees, dilation = [Block(shape.channels, width, kernel, dropout)], 1, 1
-        while (sees := sees + 2 * (kernel - 1) * dilation) < shape.context:
-            layers += [EverySecond(), Block(width, width, kernel, dropout)]
-            dilation *= 2
+        layers: list[nn.Module] = [Block(shape.channels, width, kernel, dropout)]
+        sees, dilation, time = 1 + 2 * (kernel - 1), 1, shape.context
+        while sees < shape.context:
+            layers += [EverySecond(time), Block(width, width, kernel, dropout)]
+            dilation, time = 2 * dilation, (time + 1) // 2
+            sees += 2 * (kernel - 1) * dilation
         self.layers = nn.Sequential(*layers)
 
     def forward(self, past: Tensor) -> Tensor:
@@ -85,7 +91,7 @@ class Decoder(nn.Module):
     """The same small network for each step ahead: from the sum of the past, and what is told.
 
     Wen et al. 2017 (arXiv 1711.11053), section 3.2, but with one linear layer of the sum for all
-    steps. summary (n, width + LEVELS), ahead (n, horizon, ahead) -> (n, horizon, quantile).
+    steps. summary (n, width + levels), ahead (n, horizon, ahead) -> (n, horizon, quantile).
     """
 
     def __init__(self, inputs: int, ahead: int, width: int, quantiles: int, dropout: float) -> None:
@@ -113,7 +119,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = Decoder(width + LEVELS, shape.ahead, 2 * width, quantiles, dropout)
+        self.decoder = Decoder(width + shape.levels, shape.ahead, 2 * width, quantiles, dropout)
 
     def forward(self, past: Tensor, ahead: Tensor, levels: Tensor) -> Tensor:
         return self.decoder(torch.cat([self.encoder(past), levels], 1), ahead)

@@ -21,7 +21,7 @@ LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised un
 
 @dataclass(frozen=True)
 class Shape:
-    """What a row of X is: past (context, channel), the target first, then future (horizon, known).
+    """What a row of X is: past (context, channel), the target first, future (horizon, known), static.
 
     season: steps of a season, whose last one is shown beside each step where `context` has it.
     """
@@ -31,16 +31,27 @@ class Shape:
     channels: int
     known: int
     season: int
+    static: int = 0
+
+    @property
+    def past_size(self) -> int:
+        """Return how many columns of X are of the past."""
+        return self.context * self.channels
 
     @property
     def features(self) -> int:
         """Return the columns of X."""
-        return self.context * self.channels + self.horizon * self.known
+        return self.past_size + self.horizon * self.known + self.static
 
     @property
     def seasonal(self) -> bool:
         """Return whether the past has a whole season."""
         return 0 < self.season <= self.context
+
+    @property
+    def levels(self) -> int:
+        """Return how many numbers are told of a window as a whole."""
+        return LEVELS + self.static
 
     @property
     def ahead(self) -> int:
@@ -69,26 +80,40 @@ class Logarithm(nn.Module):
         return torch.sign(x) * torch.log1p(x.abs() / self.unit)
 
 
-class Windows(nn.Module):
-    """Takes rows apart: (n, feature) -> past (n, context, channel), known (n, horizon, known).
+class Restored(nn.Module):
+    """Brings standardised values back to the target's own unit, as `Scaling.up` does."""
 
-    Each channel is standardised; the target's logarithm is taken before where `unit` is given.
+    def __init__(self, offset: float, scale: float, unit: float | None) -> None:
+        super().__init__()
+        self.offset, self.scale, self.unit = offset, scale, unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * self.scale + self.offset
+        return y if self.unit is None else torch.sign(y) * self.unit * torch.expm1(y.abs())
+
+
+class Windows(nn.Module):
+    """Takes rows (n, feature) apart, each part standardised: past (n, context, channel), known (n,
+    horizon, known) and static (n, static).
+
+    The target's logarithm is taken before where `unit` is given.
     """
 
-    def __init__(self, shape: Shape, unit: float | None, past: Standardise, known: Standardise):
+    def __init__(self, shape: Shape, unit: float | None, scales: list[Standardise]) -> None:
         super().__init__()
         self.shape = shape
         self.logarithm = Logarithm(unit) if unit else None
-        self.past, self.known = past, known
+        self.scales = nn.ModuleList(scales)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         shape = self.shape
-        split = shape.context * shape.channels
-        past = x[:, :split].reshape(-1, shape.context, shape.channels)
+        last = shape.features - shape.static
+        past = x[:, : shape.past_size].reshape(len(x), shape.context, shape.channels)
         if self.logarithm is not None:
             past = torch.cat([self.logarithm(past[:, :, :1]), past[:, :, 1:]], 2)
-        known = x[:, split:].reshape(-1, shape.horizon, shape.known)
-        return self.past(past), self.known(known)
+        known = x[:, shape.past_size : last].reshape(len(x), shape.horizon, shape.known)
+        parts = (past, known, x[:, last:])
+        return [scale(part) for scale, part in zip(self.scales, parts, strict=True)]
 
 
 class Ascending(nn.Module):
@@ -114,7 +139,7 @@ class Forecaster(nn.Module):
     """(n, feature) -> (n, horizon x quantile), in units of the standardised target.
 
     `body` takes past (n, context, channel), what is told of each step ahead (n, horizon, ahead) and
-    the window's levels (n, LEVELS), and gives numbers (n, horizon, quantile). With `relative` the
+    the window's levels (n, levels), and gives numbers (n, horizon, quantile). With `relative` the
     target is seen, and foretold, from the window's last value, or from the window's mean and in its
     spread (Kim et al. 2022, "Reversible instance normalization"). `offsets` calibrate the
     quantiles; where they would cross, the outer one goes with the inner.
@@ -155,7 +180,7 @@ class Forecaster(nn.Module):
 
     def seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return what the body sees (past, ahead, levels), and the centre and size, (n, 1)."""
-        past, known = self.windows(x)
+        past, known, static = self.windows(x)
         target = past[:, :, :1]
         mean = target.mean(1)  # (n, 1)
         spread = ((target - mean[:, None]) ** 2).mean(1).sqrt()
@@ -171,7 +196,7 @@ class Forecaster(nn.Module):
         if self.windows.shape.seasonal:
             told.append(target[:, self.same_time])
         told.append(self.distances.expand(len(x), -1, -1))
-        return past, torch.cat(told, 2), torch.cat([mean, spread], 1), centre, size
+        return past, torch.cat(told, 2), torch.cat([mean, spread, static], 1), centre, size
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return the mean pinball loss of what it gave, for y (n, horizon), standardised."""

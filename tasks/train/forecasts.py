@@ -1,6 +1,7 @@
 """What the plugins of networks that forecast share: parameters, fits, quantiles in and out."""
 
-from dataclasses import asdict, dataclass, replace
+import copy
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +11,11 @@ from pydantic import Field
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
-from tasks.nets import forecasters, scaling
+from tasks.nets import export_forecasters, forecasters, scaling
 from tasks.nets.fitting import Hooks, Settings, outputs_of
 from tasks.nets.scaling import Scaling
 from tasks.nets.tuning import Objective, Tuning
-from tasks.train import networks
+from tasks.train import conformal, networks
 from tasks.train.networks import Network
 
 
@@ -81,7 +82,8 @@ class Family:
             return forecasters.build(data.X, **build)
 
         scaled, hooks = _scaled(data, build), replace(_hooks(build), objective=objective)
-        return calibrated(networks.fit(scaled, context, params.settings, make, build, hooks), data)
+        fitted = networks.fit(scaled, context, params.settings, make, build, hooks)
+        return _calibrated(fitted, scaled)
 
     def tune(
         self,
@@ -93,9 +95,8 @@ class Family:
     ) -> Network:
         """Return the network fitted further, as the params and `tuning` say, and calibrated."""
         scaled, hooks = _scaled(data, model.build), _hooks(model.build)
-        free = uncalibrated(model)
-        tuned = networks.tune(free, scaled, context, params.settings, hooks, tuning)
-        return calibrated(tuned, data)
+        tuned = networks.tune(_free(model), scaled, context, params.settings, hooks, tuning)
+        return _calibrated(tuned, scaled)
 
     def load(self, folder: Path) -> Network:
         """Return the saved model."""
@@ -117,6 +118,7 @@ class Family:
                 "channels": len(sequence.channels),
                 "known": len(sequence.known),
                 "season": sequence.season,
+                "static": len(sequence.static),
             },
             "ends": {
                 "quantiles": list(sequence.quantiles),
@@ -147,19 +149,67 @@ def _scaled(data: FitData, build: dict[str, Any]) -> FitData:
     return replace(data, y=y, y_stop=y_stop)
 
 
-def uncalibrated(model: Network) -> Network:
-    """Return the model as it was fitted."""
-    return model
+def _with_offsets(model: Network, offsets: np.ndarray) -> Network:
+    """Return a copy of the model with these offsets of its quantiles, (horizon, quantile)."""
+    import torch
+
+    module = copy.deepcopy(model.module)
+    module.offsets.copy_(torch.from_numpy(offsets))
+    return replace(model, module=module)
 
 
-def calibrated(model: Network, data: FitData) -> Network:
-    """Return the model with quantiles that hold on the rows for early stopping."""
-    return model
+def _free(model: Network) -> Network:
+    """Return the model as it was before it was calibrated."""
+    return _with_offsets(model, np.zeros(tuple(model.module.offsets.shape)))
+
+
+def _calibrated(model: Network, scaled: FitData) -> Network:
+    """Return the model with quantiles that hold on the rows for early stopping.
+
+    On the network's own scale: where that is a logarithm, an offset is a factor.
+    """
+    if not len(scaled.X_stop):
+        return model
+    levels = tuple(model.build["ends"]["quantiles"])
+    found = outputs_of(model.module, scaled.X_stop).reshape(*scaled.y_stop.shape, len(levels))
+    return _with_offsets(model, conformal.offsets(scaled.y_stop, found, levels))
 
 
 def predict(model: Network, X: np.ndarray) -> np.ndarray:
     """Return the quantiles, (n, horizon, quantile) float64, ascending."""
     z = outputs_of(model.module, X)
-    shape, ends = model.build["shape"], model.build["ends"]
-    y = Scaling(**ends["scaling"]).up(z)
-    return y.reshape(len(X), shape["horizon"], len(ends["quantiles"]))
+    horizon = model.build["shape"]["horizon"]
+    return _scaling(model).up(z).reshape(len(X), horizon, -1)
+
+
+def to_onnx(model: Network) -> Any:
+    """Return the graph: X (N, feature) -> quantiles (N, horizon x quantile)."""
+    return export_forecasters.to_onnx(model.module, _scaling(model))
+
+
+def torch_module(model: Network) -> Any:
+    """Return a torch.nn.Module from X to what `to_onnx`'s graph gives, in evaluation mode."""
+    from torch import nn
+
+    from tasks.nets.windows import Restored
+
+    return nn.Sequential(model.module, Restored(*astuple(_scaling(model)))).eval()
+
+
+def importances(model: Network) -> np.ndarray:
+    """Return the share of each feature in the mean |gradient| x standard deviation, (feature,)."""
+    return model.shares
+
+
+def curves(model: Network) -> dict[str, list[float]]:
+    """Return the pinball loss by epoch."""
+    return model.curves
+
+
+def facts(model: Network) -> dict[str, Any]:
+    """Return the best epoch, the epochs that were run, and the number of weights."""
+    return model.facts
+
+
+def _scaling(model: Network) -> Scaling:
+    return Scaling(**model.build["ends"]["scaling"])
