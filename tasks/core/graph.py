@@ -116,8 +116,8 @@ def matrix(features: int) -> list[Input]:
 
 
 def output_name(task: str) -> str:
-    """Return what a model's output is called: `prediction`, or `probabilities`."""
-    return "prediction" if task == "regression" else "probabilities"
+    """Return what a model's output is called: `prediction`, `probabilities` or `quantiles`."""
+    return {"regression": "prediction", "forecast": "quantiles"}.get(task, "probabilities")
 
 
 def _element(dtype: str) -> int:
