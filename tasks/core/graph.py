@@ -122,7 +122,7 @@ def matrix(features: int) -> list[Input]:
 
 
 def output_name(task: str) -> str:
-    """Return what a model's output is called."""
+    """Return what a model's output is called: `prediction`, `probabilities` or `quantiles`."""
     return {"regression": "prediction", "forecast": "quantiles"}.get(task, "probabilities")
 
 

@@ -70,7 +70,7 @@ class Prepared:
         return np.load(self.folder / f"X_{part}.npy")
 
     def y(self, part: str) -> np.ndarray:
-        """Return the target of a part: (n,) float64 or int64 class indices; (n, horizon) float64."""
+        """Return the target of a part: (n,) float64 or int64 classes, or (n, horizon) float64."""
         return np.load(self.folder / f"y_{part}.npy")
 
     def table(self, part: str) -> pl.DataFrame:

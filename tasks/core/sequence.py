@@ -78,3 +78,14 @@ def by_channel(sequence: Sequence, shares: Items[float] | np.ndarray) -> dict[st
         channel = name.split("[")[0]
         found[channel] = found.get(channel, 0.0) + float(share)
     return found
+
+
+def of(sequence: Sequence | None) -> Sequence:
+    """Return the sequence that a forecast's rows have.
+
+    Raises:
+        ValueError: they have none: they are not a forecast's.
+    """
+    if sequence is None:
+        raise ValueError("expected rows of a forecast, found none with a sequence")
+    return sequence

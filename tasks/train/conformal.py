@@ -1,7 +1,7 @@
 """Split conformal calibration of quantiles: stated 80 % is 80 % on rows like those kept back.
 
-Romano, Patterson & Candès 2019 (arXiv 1905.03222), section 2, each side by itself. It needs rows that
-no fit has seen, and that resemble those to come: where the spread drifts, so does the coverage.
+Romano, Patterson & Candès 2019 (arXiv 1905.03222), section 2, each side by itself. It needs rows
+that no fit has seen, and that resemble those to come: where the spread drifts, so does coverage.
 """
 
 import numpy as np

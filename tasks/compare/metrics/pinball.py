@@ -1,7 +1,7 @@
 """Mean pinball loss over all steps and quantiles, in the unit of the target.
 
-Koenker & Bassett 1978, "Regression quantiles": least where each quantile is right. Its value depends
-on which quantiles there are.
+Koenker & Bassett 1978, "Regression quantiles": least where each quantile is right. Its value
+depends on which quantiles there are.
 """
 
 import numpy as np
