@@ -249,6 +249,22 @@ def test_rows_are_wrong_where_the_truth_says(kind: str, clean: pl.DataFrame, tmp
         assert dirty.unique(["home", "time"], keep="first", maintain_order=True).equals(clean)
 
 
+def test_all_the_dirt_together_adds_up(clean: pl.DataFrame, tmp_path: Path):
+    params = SMALL.model_copy(update={"dirt": Dirt(clock_shifts=0.1, unworn=0.1)})
+    dirty, truth, log = made(params, tmp_path / "dirty")
+    count = truth["dirt"]
+    assert all(count.values())
+    assert count == {k: log.filter(pl.col("kind") == k)["count"].sum() for k in count}
+    sent_again = count["duplicates"] + count["conflicts"]
+    alone = dirty.filter(pl.col("co2_ppm").is_null()).height
+    in_outage = len(dirty) - sent_again - len(clean) + count["gaps"]
+    assert 0 <= in_outage <= alone  # the others are of days with the clock off
+    dead = sum((dirty[s.name] == np.float32(s.sentinel)).sum() for s in SENSORS)
+    assert 0 <= dead - count["sentinels"] <= sent_again * len(SENSORS)
+    outside = dirty.filter(pl.col("temperature_c") > 45)
+    assert abs(len(outside) - count["fahrenheit"]) <= sent_again
+
+
 def test_what_is_read_has_roles_units_and_the_truth(tmp_path: Path):
     params = Params(homes=2, nights=20, seed=5)
     readiness_simulated.fetch(params, None, tmp_path)
