@@ -79,7 +79,9 @@ def chunk(params: Params, home: int, lived: Days, stretch: tuple[int, int]) -> C
     ends_on = day + (hour >= EVENING)  # the day whose night a row is in, or next to
     asleep = (hour >= EVENING) | (hour < MORNING)
     into = np.where(hour >= EVENING, hour - EVENING, hour + 24 - EVENING)  # hours since 22:00
-    night = np.clip(ends_on, first, last)
+    night = np.clip(ends_on, first, last) - first  # of this stretch, from 0
+    ours = slice(first + 1, last + 2)
+    levels = lived._replace(**{name: getattr(lived, name)[ours] for name in Days._fields[:-1]})
     middle = np.arange(first, last + 1) * DAY_S + 2.5 * 3600
     seconds = day * DAY_S + local % DAY_S
     factor = float(np.exp(-params.period_min / 60))  # noise that lasts about an hour
@@ -87,30 +89,30 @@ def chunk(params: Params, home: int, lived: Days, stretch: tuple[int, int]) -> C
     def wobble() -> np.ndarray:
         return correlated(random, len(utc), factor)
 
-    def between(levels: np.ndarray) -> np.ndarray:
-        return np.interp(seconds, middle, levels[first + 1 : last + 2])
+    def between(planted: np.ndarray) -> np.ndarray:
+        return np.interp(seconds, middle, planted)
 
     awake = np.clip((hour - MORNING) / (EVENING - MORNING), 0, 1)  # 0 at 7:00, 1 at 22:00
     bump = np.where(asleep, 0, np.sin(np.pi * awake))
-    co2 = _co2(lived.co2[night + 1], into, hour, asleep)
-    sun = np.maximum(0, np.sin(np.pi * (hour - 6) / 14)) * (300 - 150 * lived.season[night + 1])
-    lamp = np.where((hour >= 18) & ~asleep, 120.0, 0.0)
-    light = np.where(asleep, 0.5, (sun + lamp) * np.exp(0.3 * wobble()))
+    co2 = _co2(levels.co2[night], into, hour, asleep)
+    light = _light(levels.season[night], hour) * np.exp(0.3 * wobble())
+    quiet = np.where(asleep, 33.0, 44 + 3 * np.sin(hour))
     dinner = np.where((hour >= 18) & (hour < 20), 1.6, 1.0)
     columns = [
-        between(lived.temperature) + 1.2 * bump + 0.15 * wobble(),
-        between(lived.humidity) - 3 * bump + 0.8 * wobble(),
+        between(levels.temperature) + 1.2 * bump + 0.15 * wobble(),
+        between(levels.humidity) - 3 * bump + 0.8 * wobble(),
         co2 + 25 * wobble(),
-        between(lived.pm25) * dinner * np.exp(0.2 * wobble()),
-        between(lived.voc) * dinner * np.exp(0.15 * wobble()),
-        _noise(random, lived.peak[night + 1], hour, asleep, night - first) + 1.0 * wobble(),
-        np.maximum(0, light + 0.15 * wobble()),
+        between(levels.pm25) * dinner * np.exp(0.2 * wobble()),
+        between(levels.voc) * dinner * np.exp(0.15 * wobble()),
+        np.where(_loud(random, into, night), np.maximum(levels.peak[night] - 1, 33), quiet)
+        + wobble(),  # which adds about 1 dB to a peak
+        np.maximum(0, np.where(asleep, 0.5, light) + 0.15 * wobble()),
     ]
-    planted = [lived.temperature, lived.humidity, lived.co2, lived.pm25, lived.voc]
-    for index, levels in enumerate(planted):
-        _hold_mean(columns[index], levels[first + 1 : last + 2], night - first, asleep)
-    values = np.stack([np.round(v, s.digits) for v, s in zip(columns, SENSORS, strict=True)], 1)
-    return Chunk(utc, local, day, values.astype(np.float32))
+    planted = [levels.temperature, levels.humidity, levels.co2, levels.pm25, levels.voc]
+    for values, means in zip(columns, planted, strict=False):
+        _hold_mean(values, means, night, asleep)
+    shown = [np.round(v, s.digits) for v, s in zip(columns, SENSORS, strict=True)]
+    return Chunk(utc, local, day, np.stack(shown, axis=1).astype(np.float32))
 
 
 def _co2(level: np.ndarray, into: np.ndarray, hour: np.ndarray, asleep: np.ndarray) -> np.ndarray:
@@ -122,19 +124,16 @@ def _co2(level: np.ndarray, into: np.ndarray, hour: np.ndarray, asleep: np.ndarr
     return np.where(asleep, night, day)
 
 
-def _noise(
-    random: np.random.Generator,
-    peak: np.ndarray,
-    hour: np.ndarray,
-    asleep: np.ndarray,
-    night: np.ndarray,
-) -> np.ndarray:
-    """Return dBA: a quiet night with one loud spell of half an hour at the night's peak."""
-    base = np.where(asleep, 33.0, 44 + 3 * np.sin(hour))
+def _light(season: np.ndarray, hour: np.ndarray) -> np.ndarray:
+    """Return lux while someone is up: the sun by day, a lamp from six on."""
+    sun = np.maximum(0, np.sin(np.pi * (hour - 6) / 14)) * (300 - 150 * season)
+    return sun + np.where(hour >= 18, 120.0, 0.0)
+
+
+def _loud(random: np.random.Generator, into: np.ndarray, night: np.ndarray) -> np.ndarray:
+    """Return (row,) bool: the one loud spell of each night, of half an hour."""
     begins = random.uniform(0.5, 7.5, night.max() + 1)[night]
-    into = np.where(hour >= EVENING, hour - EVENING, hour + 24 - EVENING)
-    loud = asleep & (into >= begins) & (into < begins + 0.6)
-    return np.where(loud, np.maximum(peak - 1, base), base)  # the wobble adds about 1 to a peak
+    return (into >= begins) & (into < begins + 0.6)
 
 
 def _hold_mean(
