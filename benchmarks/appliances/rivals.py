@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """neuralforecast's NHITS, LSTM and TCN on the same split; imports nothing of Temper.
 
     python rivals.py FILE.parquet HORIZON STRIDE TRAIN_ROWS OUT.npz [NAME ...]
@@ -82,4 +83,5 @@ def _calendar(times: pl.Series) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]), *sys.argv[5:])
+    path, horizon, stride, train, out, *names = sys.argv[1:]
+    main(path, int(horizon), int(stride), int(train), out, *names)
