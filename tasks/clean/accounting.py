@@ -36,7 +36,9 @@ def account(
     per_column: dict[str, int] = {}
     rows_changed = 0
     if kind != "makes":
-        kept = _aligned(step, before, after, kind)
+        if kind == "reorders":
+            before, after = before.sort(ROW), after.sort(ROW)
+        kept = _aligned(step, before, after)
         known = set(kept.columns) - {ROW}
         both = [name for name in after.columns if name in known]
         changed = pl.DataFrame(
@@ -74,13 +76,8 @@ def told(account: dict[str, Any]) -> dict[str, Any]:
     return noted(account, findings.words(found)) | {"found": found}
 
 
-def _aligned(step: str, before: pl.DataFrame, after: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Return the rows of `before` that are still in `after`, in the order that those have."""
-    if kind == "reorders":
-        kept = after.select(ROW).join(before, on=ROW, how="inner", maintain_order="left")
-        if kept.height != after.height:
-            raise RuntimeError(f"clean step {step} made rows")
-        return kept
+def _aligned(step: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `before` that are still in `after`, which must have them in that order."""
     if before.height != after.height:
         before = before.filter(pl.col(ROW).is_in(after[ROW].implode()))
     if not before[ROW].equals(after[ROW]):

@@ -17,16 +17,14 @@ VALUES = 5  # told one by one, of a column's values that were taken out
 Finding = dict[str, Any]
 
 
-def finding(
-    what: str, column: str, detail: str, count: int, first_row: int | None = None
-) -> Finding:
-    """Return one entry."""
+def finding(what: str, column: str, detail: str, count: Any, first_row: Any = None) -> Finding:
+    """Return one entry; count and row are whole numbers of any type."""
     return {
         "what": what,
         "column": column,
         "detail": detail,
         "count": int(count),
-        "first_row": first_row,
+        "first_row": None if first_row is None else int(first_row),
     }
 
 

@@ -23,6 +23,8 @@ from tasks.core.schema import ROW, Columns, load_columns, save_columns
 
 PART_ROWS = 1_000_000  # of the raw table
 DONE = "account.json"  # the last file of a part
+DIVIDED = "divided"  # there once the rows of all parts are in files of their own
+PART = "__part__"
 
 
 def run(
@@ -55,12 +57,13 @@ def run(
         frames.write(frame, out / "table.parquet")
         save_columns(columns, out)
         return accounts
-    folders = []
-    for number, part in enumerate(parts):
-        folders.append(checkpoint / f"{number:05d}")
+    folders = [checkpoint / f"{number:05d}" for number in range(len(parts))]
+    if not (checkpoint / DIVIDED).exists():
+        _divide(source, parts, checkpoint)
+    for number, folder in enumerate(folders):
         with progress.within(number / len(parts), (number + 1) / len(parts), f"part {number + 1}"):
-            if not (folders[-1] / DONE).exists():
-                _clean_part(source, part, columns, first, device, folders[-1])
+            if not (folder / DONE).exists():
+                _clean_part(_pieces(checkpoint, number), columns, first, device, folder)
     return _together(folders, first, rest, device, out)
 
 
@@ -95,14 +98,33 @@ def _parts(source: Path, keys: list[str]) -> list[pl.DataFrame]:
     return [*parts, sizes[begin:].select(keys)]
 
 
+def _divide(source: Path, parts: list[pl.DataFrame], checkpoint: Path) -> None:
+    """Write the rows of each part into files of its own, in one pass over the table."""
+    numbered = [part.with_columns(pl.lit(n).alias(PART)) for n, part in enumerate(parts)]
+    whose = pl.concat(numbered)
+    keys = parts[0].columns
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    rows = pl.scan_parquet(source)
+    total = rows.select(pl.len()).collect().item()
+    for piece, begin in enumerate(range(0, total, PART_ROWS)):
+        progress.report(0, f"dividing, row {begin}")
+        frame = rows.slice(begin, PART_ROWS).collect()
+        frame = frame.join(whose, on=keys, how="left", nulls_equal=True, maintain_order="left")
+        split = frame.partition_by(PART, as_dict=True, include_key=False, maintain_order=True)
+        for (number,), own in split.items():
+            own.write_parquet(checkpoint / f"{number:05d}-{piece:05d}.parquet", compression="lz4")
+    (checkpoint / DIVIDED).touch()
+
+
+def _pieces(checkpoint: Path, number: int) -> list[Path]:
+    return sorted(checkpoint.glob(f"{number:05d}-*.parquet"))
+
+
 def _clean_part(
-    source: Path, part: pl.DataFrame, columns: Columns, steps: list[Plugin], device: str, to: Path
+    pieces: list[Path], columns: Columns, steps: list[Plugin], device: str, to: Path
 ) -> None:
     """Clean the rows of some series into a folder, which is there whole or not at all."""
-    rows = pl.scan_parquet(source).join(
-        part.lazy(), on=part.columns, how="semi", nulls_equal=True, maintain_order="left"
-    )
-    frame = frames.collect(rows).sort(ROW)
+    frame = pl.concat(pl.read_parquet(piece) for piece in pieces).rechunk()
     frame, after, accounts = chain.run(frame, columns, steps, device, may_empty=True)
     partial = to.with_name(f"{to.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -112,6 +134,8 @@ def _clean_part(
     (partial / DONE).write_text(json.dumps(accounts))
     shutil.rmtree(to, ignore_errors=True)
     partial.rename(to)
+    for piece in pieces:
+        piece.unlink()
 
 
 def _together(

@@ -6,9 +6,12 @@ medians are of rooms and of weather where people live; they serve to notice a mi
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import polars as pl
+
+Number = TypeVar("Number", float, np.ndarray)
 
 
 class Unit(NamedTuple):
@@ -69,7 +72,7 @@ ALIASES = {
     "ug/m3": ("µg/m3", "μg/m3", "ug/m^3", "µg/m³", "μg/m³"),
 }
 USUAL = {  # quantity: what the median of a series lies between, in the base unit
-    "temperature": (-8.0, 42.0),
+    "temperature": (-2.0, 42.0),  # 28 degF: a room of 28 degC is none of -2 degC
     "pressure": (620.0, 1080.0),  # 4,000 m above the sea, to a winter high
     "humidity": (4.0, 100.0),
     "co2": (350.0, 4000.0),
@@ -82,12 +85,12 @@ NAMES = (  # what a column measures, by its name, where no unit says it; the fir
     ("co2", re.compile(r"(^|[_\W])co2")),
     ("voc", re.compile(r"voc")),
 )
-CANDIDATES = {  # what a column of a kind may have been taken for
+CANDIDATES = {  # units of a kind, the one meant where none is declared first
     "temperature": ("degC", "degF", "K"),
     "pressure": ("hPa", "inHg", "mmHg", "kPa", "Pa", "psi"),
     "humidity": ("%", "1"),
     "co2": ("ppm", "ppb"),
-    "voc": ("ppm", "ppb"),
+    "voc": ("ppb", "ppm"),
 }
 NEVER_ZERO = ("humidity", "pressure", "co2")  # a sensor that says 0 there did not measure
 
@@ -123,16 +126,16 @@ def convert(value: pl.Expr, old: str, new: str) -> pl.Expr:
     return (value.cast(pl.Float64) * a.factor + (a.offset - b.offset)) / b.factor
 
 
-def number(value: float, old: str, new: str) -> float:
-    """Return one number of unit `old` in unit `new`."""
+def number(value: Number, old: str, new: str) -> Number:
+    """Return a number, or an array of them, of unit `old` in unit `new`."""
     a, b = UNITS[old], UNITS[new]
     return (value * a.factor + (a.offset - b.offset)) / b.factor
 
 
-def likely(median: float, kind: str, declared: str | None) -> str | None:
-    """Return the unit that a median speaks for, None where the declared one fits or none does.
+def likely(median: float, kind: str, declared: str | None) -> list[str]:
+    """Return the units that a median speaks for; none where the one declared is among them.
 
-    Where several fit, none is named, unless one of them is declared (then it fits).
+    Where none is declared, the kind's first one is meant.
     """
     low, high = USUAL[kind]
     fit = [
@@ -140,12 +143,12 @@ def likely(median: float, kind: str, declared: str | None) -> str | None:
         for unit in CANDIDATES[kind]
         if low <= median * UNITS[unit].factor + UNITS[unit].offset <= high
     ]
-    if declared in fit or len(fit) != 1:
-        return None
-    return fit[0]
+    meant = declared or CANDIDATES[kind][0]
+    return [] if meant in fit else fit
 
 
-def usual(value: pl.Expr, kind: str, unit: str) -> pl.Expr:
+def usual(values: np.ndarray, kind: str, unit: str) -> np.ndarray:
     """Return whether values in a unit are as medians of that kind usually are."""
     low, high = USUAL[kind]
-    return (value * UNITS[unit].factor + UNITS[unit].offset).is_between(low, high)
+    base = values * UNITS[unit].factor + UNITS[unit].offset
+    return (base >= low) & (base <= high)

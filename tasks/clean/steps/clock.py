@@ -42,7 +42,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     Raises:
         ParamsError: the columns are unknown or no numbers, or there is a time column already.
     """
-    of = params.parts or [params.epoch] if params.epoch or params.parts else []
+    of = params.parts or ([params.epoch] if params.epoch else [])
     if not of or (params.name in columns and columns[params.name].role == "time"):
         return frame, columns
     require_columns("clean.steps.clock", of, columns)
@@ -68,11 +68,8 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
 def _of_parts(names: list[str]) -> pl.Expr:
     parts = dict(zip(PARTS, (pl.col(n).cast(pl.Int64) for n in names), strict=False))
     day = pl.date(parts["year"], parts["month"], parts["day"]).cast(pl.Datetime("us"))
-    clock = (parts.get("hour"), parts.get("minute"), parts.get("second"))
-    lasts = [
-        pl.duration(**{f"{p}s": v}) for p, v in zip(PARTS[3:], clock, strict=True) if v is not None
-    ]
-    return sum(lasts, start=day)
+    hours, minutes, seconds = (parts.get(part, pl.lit(0)) for part in PARTS[3:])
+    return day + pl.duration(hours=hours, minutes=minutes, seconds=seconds)
 
 
 def _of_epoch(params: Params) -> pl.Expr:

@@ -20,6 +20,7 @@ SCOPE = "group"
 USUAL = (-9999.0, -999.0, -99.0, -99999.0, -999.9, -9999.9, -32768.0, -127.0, 999.0, 9999.0)
 USUAL += (99999.0, 999.9, 9999.9, 32767.0, 65535.0, 65534.0, 2147483647.0, 4294967295.0)
 FAR = 3.0  # spreads from the bulk
+MANY = 20  # different values of a column; with fewer it is a state or a count
 BULK = (0.01, 0.99)  # quantiles that hold it
 
 
@@ -29,7 +30,9 @@ class Params(Measured):
     values: list[float] = Field(default=[])
     by_column: dict[str, list[float]] = Field(default={}, description="more, of one column")
     detect: bool = Field(default=True, description="the usual ones, where they lie far from all")
-    zeros: bool = Field(default=True, description="0 of humidity, pressure and CO2")
+    zeros: bool = Field(
+        default=True, description="0 of humidity, pressure, CO2, and of temperature beside one"
+    )
     saturated: Literal["report", "missing"] = Field(
         default="report", description="runs of the largest or smallest value"
     )
@@ -45,18 +48,20 @@ def looks_ahead(params: Params) -> str:
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with sentinels made missing."""
-    keys, expressions = groups(columns), []
-    for name in measured(frame, columns, params, "sentinels"):
+    keys, names = groups(columns), measured(frame, columns, params, "sentinels")
+    bounded = _with_bounds(frame, names if params.detect else [], keys)
+    expressions = []
+    for name in names:
         value = pl.col(name)
         gone = value.is_in([*params.values, *params.by_column.get(name, [])])
         if params.detect:
-            gone = gone | _far(value, keys)
-        if params.zeros and kind_of(name, columns[name].unit) in NEVER_ZERO:
-            gone = gone | (value == 0)
+            gone = gone | _far(name)
+        if params.zeros:
+            gone = gone | _impossible_zero(name, columns, names)
         if params.saturated == "missing":
             gone = gone | _saturated(value, keys, params.run)
         expressions.append(pl.when(~gone).then(value).alias(name))
-    return frame.with_columns(expressions), columns
+    return bounded.with_columns(expressions).select(frame.collect_schema().names()), columns
 
 
 def findings(
@@ -72,16 +77,42 @@ def findings(
     return found
 
 
-def _far(value: pl.Expr, keys: list[str]) -> pl.Expr:
-    """Return whether a value is a usual sentinel, far from the bulk of its series without those.
+def _with_bounds(frame: pl.LazyFrame, names: list[str], keys: list[str]) -> pl.LazyFrame:
+    """Return the frame with what lies within reach of the bulk of each series.
 
-    A series of nothing else has no bulk; all of it is far.
+    The bulk is without usual sentinels. A series of nothing else has none: its bounds are null.
     """
-    candidate = value.is_in(list(USUAL))
-    rest = value.filter(~candidate)
-    low, high = (over(rest.quantile(q, "nearest"), keys) for q in BULK)
-    reach = FAR * (high - low).clip(lower_bound=1.0)
-    return candidate & ((value < low - reach) | (value > high + reach) | low.is_null())
+    found = []
+    for name in names:
+        rest = pl.col(name).filter(~pl.col(name).is_in(list(USUAL))).cast(pl.Float64)
+        low, high = (rest.quantile(q, "nearest") for q in BULK)
+        reach = FAR * (high - low).clip(lower_bound=1.0)
+        found += [(low - reach).alias(f"__low_{name}"), (high + reach).alias(f"__high_{name}")]
+    if not found:
+        return frame
+    if not keys:
+        return frame.join(frame.select(found), how="cross", maintain_order="left")
+    bounds = frame.group_by(keys).agg(found)
+    return frame.join(bounds, on=keys, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _far(name: str) -> pl.Expr:
+    """Return whether a value is a usual sentinel beyond the bounds of its series."""
+    value, low, high = pl.col(name), pl.col(f"__low_{name}"), pl.col(f"__high_{name}")
+    return value.is_in(list(USUAL)) & ((value < low) | (value > high) | low.is_null())
+
+
+def _impossible_zero(name: str, columns: Columns, names: list[str]) -> pl.Expr:
+    """Return whether a value is a zero that cannot be, or a temperature of 0 beside one.
+
+    A device that did not measure says 0 for all; of the temperature alone that may be true.
+    """
+    kinds = {each: kind_of(each, columns[each].unit) for each in names}
+    impossible = [each for each, kind in kinds.items() if kind in NEVER_ZERO]
+    if kinds[name] == "temperature" and impossible:
+        beside = pl.any_horizontal((pl.col(each) == 0).fill_null(False) for each in impossible)
+        return (pl.col(name) == 0) & beside
+    return pl.col(name) == 0 if name in impossible else pl.lit(False)
 
 
 def _saturated(value: pl.Expr, keys: list[str], run: int) -> pl.Expr:
@@ -94,13 +125,29 @@ def _saturated(value: pl.Expr, keys: list[str], run: int) -> pl.Expr:
 
 
 def _runs(frame: pl.DataFrame, names: list[str], keys: list[str], run: int) -> list[Finding]:
+    """Return the runs that `_saturated` means; of the few rows that are extreme."""
     found = []
+    place = over(pl.int_range(pl.len()), keys)
     for name in names:
-        held = frame.filter(_saturated(pl.col(name), keys, run))
-        if held.height:
+        value = pl.col(name)
+        least, most = over(value.min(), keys), over(value.max(), keys)
+        rows = frame.select(ROW, *keys, name, at=place, low=least, high=most).filter(
+            (value != 0)
+            & (pl.col("low") != pl.col("high"))
+            & ((value == pl.col("low")) | (value == pl.col("high")))
+        )
+        begins = [
+            (pl.col("at").diff() != 1),
+            *(pl.col(n).ne_missing(pl.col(n).shift(1)) for n in (*keys, name)),
+        ]
+        held = (
+            rows.sort(*keys, "at")
+            .with_columns(run=pl.any_horizontal(begins).fill_null(True).cum_sum())
+            .filter(pl.len().over("run") >= run)
+        )
+        if held.height and frame[name].n_unique() >= MANY:
             detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])
-            first = held.select(pl.col(ROW).min()).item()
-            found.append(finding("saturated (stays)", name, detail, held.height, first))
+            found.append(finding("saturated (stays)", name, detail, held.height, held[ROW].min()))
     return found
 
 
@@ -108,7 +155,7 @@ def _in_target(frame: pl.DataFrame, name: str, keys: list[str]) -> list[Finding]
     """Return sentinels in a target, which is left as it is."""
     if not frame.schema[name].is_numeric():
         return []
-    held = frame.filter(_far(pl.col(name), keys))
+    held = _with_bounds(frame.lazy(), [name], keys).filter(_far(name)).collect()
     if held.is_empty():
         return []
     detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])

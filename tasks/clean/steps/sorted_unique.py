@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import clock, groups, ordered
+from tasks.clean.series import clock, groups, ordered, over
 from tasks.core.errors import DataError
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
@@ -73,7 +73,7 @@ def findings(
     """Return repeats, contradictions, rows without a time or out of order, and gaps."""
     time, keys = clock(columns, before.lazy(), "sorted_unique"), groups(columns)
     same, conflicts = _doubles(before, [*keys, time])
-    late = pl.col(time) < pl.col(time).cum_max().over(keys or pl.lit(0))
+    late = pl.col(time) < over(pl.col(time).cum_max(), keys)
     found = [
         finding(what, time, detail, rows.height, rows[ROW].min())
         for what, detail, rows in (
@@ -109,10 +109,11 @@ def _gaps(frame: pl.DataFrame, keys: list[str], time: str) -> list[Finding]:
     """Return an entry a series with gaps: how many, the step, the longest and when it began."""
     if frame.height < 3:
         return []
-    step = pl.col(time).diff().over(keys) if keys else pl.col(time).diff()
-    steps = frame.select(ROW, *keys, time, step=step).drop_nulls("step")
-    usual = pl.col("step").median().over(keys) if keys else pl.col("step").median()
+    steps = frame.select(ROW, *keys, time, step=over(pl.col(time).diff(), keys)).drop_nulls("step")
+    usual = over(pl.col("step").quantile(0.25, "lower"), keys)
     gaps = steps.with_columns(usual=usual).filter(pl.col("step") > GAP * pl.col("usual"))
+    if gaps.is_empty():
+        return []
     longest = pl.col("step").arg_max()
     of = gaps.group_by(keys, maintain_order=True) if keys else gaps.group_by(pl.lit(0).alias("_"))
     found = []

@@ -47,7 +47,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     else:
         chosen = first if params.ambiguous == "first" else second
     if params.absent == "not_set":
-        later = _utc(local + HOUR, params.zone, "earliest") - HOUR
+        later = _utc(local + HOUR, params.zone, "earliest")
         chosen = chosen.fill_null(
             pl.when(_utc(local, params.zone, "earliest").is_null()).then(later)
         )

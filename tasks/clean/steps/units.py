@@ -9,6 +9,7 @@ middle). Not for quantities whose units look alike: wind of 5 may be m/s, km/h o
 from itertools import permutations
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
@@ -23,7 +24,7 @@ from tasks.clean.quantities import (
     unit_of,
     usual,
 )
-from tasks.clean.series import Measured, groups, in_order, measured
+from tasks.clean.series import Measured, groups, measured, ordered
 from tasks.core.errors import DataError
 from tasks.core.frames import require_columns
 from tasks.core.plugins import unknown
@@ -105,17 +106,20 @@ def findings(
 
 def _mix_ups(frame: pl.DataFrame, columns: Columns, params: Params) -> list[Finding]:
     keys, times = groups(columns), by_role(columns, "time")
-    found = []
     anyone = params.model_copy(update={"target": True})
-    for name in measured(frame.lazy(), columns, anyone, "units"):
-        kind = kind_of(name, columns[name].unit)
-        if kind is None:
-            continue
-        declared = unit_of(columns[name].unit)
-        series = frame.select(ROW, *keys, *times, pl.col(name).cast(pl.Float64)).drop_nulls(name)
-        if times and isinstance(series.schema[times[0]], pl.Datetime):
-            found += _changes(series.drop_nulls(times[0]), name, kind, keys, times[0])
-        found += _unusual(series, name, kind, declared, keys)
+    kinds = {
+        name: kind
+        for name in measured(frame.lazy(), columns, anyone, "units")
+        if (kind := kind_of(name, columns[name].unit))
+    }
+    found = []
+    if times and isinstance(frame.schema[times[0]], pl.Datetime):
+        rows = frame.lazy().select(ROW, *keys, *times, *kinds).drop_nulls(times)
+        series = ordered(rows, keys, times[0]).collect()
+        for name, kind in kinds.items():
+            found += _changes(series, name, kind, keys, times[0])
+    for name, kind in kinds.items():
+        found += _unusual(frame, name, kind, unit_of(columns[name].unit), keys)
     return found
 
 
@@ -123,18 +127,18 @@ def _unusual(
     series: pl.DataFrame, name: str, kind: str, declared: str | None, keys: list[str]
 ) -> list[Finding]:
     """Return the series whose median speaks for another unit than the declared."""
-    of = series.group_by(keys, maintain_order=True) if keys else series.group_by(pl.lit(0))
+    of = series.group_by(keys) if keys else series.group_by(pl.lit(0))
     medians = of.agg(
-        middle=pl.col(name).median(), n=pl.len(), first=pl.col(ROW).min(), least=pl.col(name).min()
-    )
+        middle=pl.col(name).median(), n=pl.col(name).count(), first=pl.col(ROW).min()
+    ).drop_nulls("middle")
     found = []
-    for row in medians.iter_rows(named=True):
-        other = likely(row["middle"], kind, declared)
-        if other is None or other == declared:
+    for row in medians.sort("first").iter_rows(named=True):
+        others = likely(row["middle"], kind, declared)
+        if not others:
             continue
         whose = _whose(row, keys)
         said = f"declared {declared}" if declared else "no unit declared"
-        detail = f"{whose}{said}, the median {row['middle']:.4g} looks like {other}"
+        detail = f"{whose}{said}, the median {row['middle']:.4g} looks like {' or '.join(others)}"
         found.append(finding("likely unit mix-up", name, detail, row["n"], row["first"]))
     return found
 
@@ -142,38 +146,36 @@ def _unusual(
 def _changes(
     series: pl.DataFrame, name: str, kind: str, keys: list[str], time: str
 ) -> list[Finding]:
-    """Return where a series jumps by what a change of unit explains.
+    """Return where a series, in order, jumps by what a change of unit explains.
 
     A jump counts where the medians of the `STRETCH` values on either side differ, and nearly all of
     the difference goes away once one side is converted.
     """
-    value = pl.col(name)
-    within = in_order(series.lazy(), keys, time)
-    medians = series.with_columns(
-        past=within(value.rolling_median(STRETCH)),
-        next=within(value.reverse().rolling_median(STRETCH).reverse().shift(-1)),
-        at=within(pl.int_range(pl.len())),
-    )
-    jump = (pl.col("next") - pl.col("past")).abs()
+    series = series.select(ROW, *keys, time, pl.col(name).cast(pl.Float64)).drop_nulls(name)
+    values = series[name].to_numpy()
+    if len(values) < 2 * STRETCH:
+        return []
+    whose = series.select(pl.struct(keys).rle_id()).to_series().to_numpy() if keys else 0 * values
+    large = np.flatnonzero(np.abs(np.diff(values)) > LEAST_JUMP) + 1
     found = []
     for old, new in permutations(CANDIDATES[kind], 2):
-        left = (pl.col("next") - convert(pl.col("past"), old, new)).abs()
-        at_jump = (jump > LEAST_JUMP) & (left < EXPLAINED * jump)
-        hits = medians.filter(
-            at_jump & usual(pl.col("past"), kind, old) & usual(pl.col("next"), kind, new)
-        ).sort(*keys, time)
-        # one jump shows at several values beside it
-        hits = hits.filter((pl.col("at").diff().fill_null(STRETCH + 1) > STRETCH) | _differs(keys))
-        for row in hits.iter_rows(named=True):
-            detail = f"{_whose(row, keys)}from {old} to {new} near {row[time]}"
+        at = large[_jumps(values[large - 1], values[large], kind, old, new)]
+        at = at[(at >= STRETCH) & (at <= len(values) - STRETCH)]
+        at = at[whose[at - STRETCH] == whose[at + STRETCH - 1]]
+        around = values[at[:, None] + np.arange(-STRETCH, STRETCH)]
+        past, next_ = np.median(around[:, :STRETCH], axis=1), np.median(around[:, STRETCH:], axis=1)
+        for row in series[at[_jumps(past, next_, kind, old, new)].tolist()].iter_rows(named=True):
+            detail = f"{_whose(row, keys)}from {old} to {new} at {row[time]}"
             found.append(finding("unit changes within the series", name, detail, 1, row[ROW]))
     return found
 
 
-def _differs(keys: list[str]) -> pl.Expr:
-    if not keys:
-        return pl.lit(False)
-    return pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in keys)
+def _jumps(past: np.ndarray, following: np.ndarray, kind: str, old: str, new: str) -> np.ndarray:
+    """Return the places of jumps that a change from one unit to another explains, (n,) int64."""
+    jump = np.abs(following - past)
+    left = np.abs(following - number(past, old, new))
+    fits = usual(past, kind, old) & usual(following, kind, new)
+    return np.flatnonzero((jump > LEAST_JUMP) & (left < EXPLAINED * jump) & fits)
 
 
 def _whose(row: dict, keys: list[str]) -> str:
