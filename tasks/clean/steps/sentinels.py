@@ -1,11 +1,12 @@
 """Makes numbers missing that stand for "no value": declared ones, the usual ones, impossible zeros.
 
-A usual sentinel (-9999, 65535 ...) counts only where it lies far from all else in its series: 999
-among 990 and 1005 is a measurement. 0 is impossible for humidity, air pressure and CO2. Long runs
-at the very top or bottom of a sensor's range are reported as saturated, and stay unless told.
+A usual sentinel (-9999, 65535 ...) counts only where it lies far from what its series had before:
+999 among 990 and 1005 is a measurement. 0 is impossible for humidity, air pressure and CO2. Long
+runs at the very top or bottom of a sensor's range are reported as saturated, and stay unless told.
 Not for tables where such a number is a code with a meaning of its own: make it a category.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import polars as pl
@@ -13,15 +14,18 @@ from pydantic import Field
 
 from tasks.clean.findings import Finding, emptied, finding
 from tasks.clean.quantities import NEVER_ZERO, kind_of
-from tasks.clean.series import Measured, groups, measured, over
+from tasks.clean.series import Measured, groups, in_order, measured, over
+from tasks.core import frames
 from tasks.core.schema import ROW, Columns, by_role
 
 SCOPE = "group"
 USUAL = (-9999.0, -999.0, -99.0, -99999.0, -999.9, -9999.9, -32768.0, -127.0, 999.0, 9999.0)
 USUAL += (99999.0, 999.9, 9999.9, 32767.0, 65535.0, 65534.0, 2147483647.0, 4294967295.0)
 FAR = 3.0  # spreads from the bulk
+BLOCK, BLOCKS = 100, 5  # values of a block, and blocks that are looked back on
+MEASURABLE = (-999.0, 9999.0)  # beyond: what hardly anything measures
 MANY = 20  # different values of a column; with fewer it is a state or a count
-BULK = (0.01, 0.99)  # quantiles that hold it
+BULK = (0.05, 0.95)  # quantiles of a block
 
 
 class Params(Measured):
@@ -40,28 +44,26 @@ class Params(Measured):
 
 
 def looks_ahead(params: Params) -> str:
-    """Return why: what lies far from the bulk is seen in the whole series."""
-    return (
-        "whether a value lies far from all is judged on the whole series" if params.detect else ""
-    )
+    """Return why, where runs at the end of a sensor's range are taken out."""
+    return "the end of a range shows later (`saturated: missing`)" * (params.saturated == "missing")
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with sentinels made missing."""
     keys, names = groups(columns), measured(frame, columns, params, "sentinels")
-    bounded = _with_bounds(frame, names if params.detect else [], keys)
+    far = _far(frame, names, columns) if params.detect else {}
     expressions = []
     for name in names:
         value = pl.col(name)
         gone = value.is_in([*params.values, *params.by_column.get(name, [])])
-        if params.detect:
-            gone = gone | _far(name)
+        if name in far:
+            gone = gone | pl.col(ROW).is_in(far[name].implode())
         if params.zeros:
             gone = gone | _impossible_zero(name, columns, names)
         if params.saturated == "missing":
             gone = gone | _saturated(value, keys, params.run)
         expressions.append(pl.when(~gone).then(value).alias(name))
-    return bounded.with_columns(expressions).select(frame.collect_schema().names()), columns
+    return frame.with_columns(expressions), columns
 
 
 def findings(
@@ -73,33 +75,56 @@ def findings(
     if params.saturated == "report":
         found += _runs(after, names, groups(columns), params.run)
     if left := by_role(columns, "target"):
-        found += [] if params.target else _in_target(before, left[0], groups(columns))
+        found += [] if params.target else _in_target(before, left[0], columns)
     return found
 
 
-def _with_bounds(frame: pl.LazyFrame, names: list[str], keys: list[str]) -> pl.LazyFrame:
-    """Return the frame with what lies within reach of the bulk of each series.
+def _far(frame: pl.LazyFrame, names: list[str], columns: Columns) -> dict[str, pl.Series]:
+    """Return, by column, the numbers of the rows with a usual sentinel that is far from the rest.
 
-    The bulk is without usual sentinels. A series of nothing else has none: its bounds are null.
+    The rest are the values before it, in blocks of `BLOCK`: it lies further from the bulk of the
+    last `BLOCKS` whole ones than `FAR` times what they spread. Before there is one, only numbers
+    that hardly anything measures count.
     """
-    found = []
-    for name in names:
-        rest = pl.col(name).filter(~pl.col(name).is_in(list(USUAL))).cast(pl.Float64)
-        low, high = (rest.quantile(q, "nearest") for q in BULK)
-        reach = FAR * (high - low).clip(lower_bound=1.0)
-        found += [(low - reach).alias(f"__low_{name}"), (high + reach).alias(f"__high_{name}")]
-    if not found:
-        return frame
-    if not keys:
-        return frame.join(frame.select(found), how="cross", maintain_order="left")
-    bounds = frame.group_by(keys).agg(found)
-    return frame.join(bounds, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    if not names:
+        return {}
+    occurs = [pl.col(name).cast(pl.Float64).is_in(list(USUAL)).any() for name in names]
+    held = frames.collect(frame.select(occurs))
+    suspected = [name for name in names if held[name][0]]
+    if not suspected:
+        return {}
+    keys, times = groups(columns), by_role(columns, "time")
+    ordered = in_order(frame, keys, times[0]) if times else (lambda value: over(value, keys))
+    return {name: _far_rows(frame, name, keys, ordered) for name in suspected}
 
 
-def _far(name: str) -> pl.Expr:
-    """Return whether a value is a usual sentinel beyond the bounds of its series."""
-    value, low, high = pl.col(name), pl.col(f"__low_{name}"), pl.col(f"__high_{name}")
-    return value.is_in(list(USUAL)) & ((value < low) | (value > high) | low.is_null())
+def _far_rows(
+    frame: pl.LazyFrame, name: str, keys: list[str], within: Callable[[pl.Expr], pl.Expr]
+) -> pl.Series:
+    """Return the numbers of the rows with a usual sentinel of one column, UInt32."""
+    value = pl.col(name).cast(pl.Float64)
+    known = (value.is_not_null() & ~value.is_in(list(USUAL))).fill_null(False)
+    block = within(known.cum_sum()) // BLOCK
+    rows = frame.select(ROW, *keys, value=value, known=known, block=block.cast(pl.Int64))
+    blocks = (
+        rows.filter("known")
+        .group_by(*keys, "block")
+        .agg(
+            pl.col("value").quantile(q).alias(n) for n, q in zip(("low", "high"), BULK, strict=True)
+        )
+        .sort(*keys, "block")
+    )
+    past = blocks.with_columns(
+        pl.col("block") + 1,
+        over(pl.col("low").rolling_min(BLOCKS, min_samples=1), keys),
+        over(pl.col("high").rolling_max(BLOCKS, min_samples=1), keys),
+    )
+    suspected = rows.filter(~pl.col("known") & pl.col("value").is_not_null())
+    judged = suspected.join(past, on=[*keys, "block"], how="left", nulls_equal=True)
+    reach = FAR * (pl.col("high") - pl.col("low")).clip(lower_bound=1.0)
+    beyond = (pl.col("value") < pl.col("low") - reach) | (pl.col("value") > pl.col("high") + reach)
+    alone = pl.col("low").is_null() & ~pl.col("value").is_between(*MEASURABLE, closed="none")
+    return frames.collect(judged.filter(beyond.fill_null(False) | alone).select(ROW))[ROW].sort()
 
 
 def _impossible_zero(name: str, columns: Columns, names: list[str]) -> pl.Expr:
@@ -151,11 +176,12 @@ def _runs(frame: pl.DataFrame, names: list[str], keys: list[str], run: int) -> l
     return found
 
 
-def _in_target(frame: pl.DataFrame, name: str, keys: list[str]) -> list[Finding]:
+def _in_target(frame: pl.DataFrame, name: str, columns: Columns) -> list[Finding]:
     """Return sentinels in a target, which is left as it is."""
     if not frame.schema[name].is_numeric():
         return []
-    held = _with_bounds(frame.lazy(), [name], keys).filter(_far(name)).collect()
+    rows = _far(frame.lazy(), [name], columns).get(name, pl.Series(dtype=pl.UInt32))
+    held = frame.filter(pl.col(ROW).is_in(rows.implode()))
     if held.is_empty():
         return []
     detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])

@@ -50,10 +50,21 @@ def test_sentinels_are_those_far_from_all_else():
 
 
 def test_sentinels_are_judged_series_by_series():
-    frame, columns = series(x=[-99.0] * 30 + [-95.0, -101.0, -99.0] * 10, g=["a"] * 30 + ["b"] * 30)
+    frame, columns = series(
+        x=[-9999.0] * 30 + [-95.0, -101.0, -99.0] * 100, g=["a"] * 30 + ["b"] * 300
+    )
     after, _, _ = apply("sentinels", frame, columns)
     assert after.filter(pl.col("g") == "a")["x"].null_count() == 30
     assert after.filter(pl.col("g") == "b")["x"].null_count() == 0
+
+
+def test_a_sentinel_is_judged_by_what_was_before_it():
+    rng = np.random.default_rng(4)
+    x = rng.normal(20, 1, 400)
+    x[[50, 150, 399]] = -99.0  # 100 values tell what is usual; before that -99 is let be
+    frame, columns = series(x=x)
+    after, _, _ = apply("sentinels", frame, columns)
+    assert np.flatnonzero(after["x"].is_null().to_numpy()).tolist() == [150, 399]
 
 
 def test_a_zero_is_missing_where_it_cannot_be_and_the_temperature_beside_it():
