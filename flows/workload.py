@@ -66,6 +66,16 @@ class Workload(PluginParams):
     report: tasks.report.params.Params = tasks.report.params.Params()
 
     @model_validator(mode="after")
+    def _classes_stay_classes(self) -> "Workload":
+        averaged = tasks.clean.params.averaging(self.clean)
+        if self.table.task == "classification" and averaged:
+            raise ValueError(
+                f"clean.steps: {', '.join(averaged)} would put classes together as numbers; set "
+                "`target: last` (or first, min, max) there"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _no_look_ahead(self) -> "Workload":
         ahead = tasks.clean.params.looking_ahead(self.clean)
         if self.table.task in AHEAD_OF_TIME and ahead and not self.clean.look_ahead:

@@ -56,6 +56,14 @@ def looking_ahead(params: Params) -> list[str]:
     return [f"{name}: {why}" for name, why in found if why]
 
 
+def averaging(params: Params) -> list[str]:
+    """Return the steps that make a numeric target's rows into a number that none of them had."""
+    targets = {step.name: getattr(step.typed, "target", None) for step in params.steps}
+    return [
+        name for name, way in targets.items() if way in ("mean", "median", "std", "sum", "count")
+    ]
+
+
 def _step(item: Any) -> Plugin:
     """Return one entry of the list as a plugin, its params checked."""
     if isinstance(item, Plugin):

@@ -250,6 +250,11 @@ def test_time_in_parts_becomes_utc(runs):
     assert run.columns["time"].unit == "UTC"
 
 
+def test_classes_stay_classes(runs):
+    for name, target in (("occupancy", "Occupancy"), ("room_climate", "activity")):
+        assert set(runs[name].frame[target].drop_nulls()) <= set(runs[name].raw[target])
+
+
 def test_another_part_of_the_data_goes_the_same_way(tmp_path):
     run = Run("occupancy", tmp_path, "timeseries/occupancy_test1.csv.gz")
     assert run.frame.height == 534
