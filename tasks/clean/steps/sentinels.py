@@ -24,7 +24,7 @@ USUAL += (99999.0, 999.9, 9999.9, 32767.0, 65535.0, 65534.0, 2147483647.0, 42949
 FAR = 3.0  # spreads from the bulk
 BLOCK, BLOCKS = 100, 5  # values of a block, and blocks that are looked back on
 MEASURABLE = (-999.0, 9999.0)  # beyond: what hardly anything measures
-MANY = 20  # different values of a column; with fewer it is a state or a count
+MANY = 20  # different values
 BULK = (0.05, 0.95)  # quantiles of a block
 
 
@@ -170,10 +170,22 @@ def _runs(frame: pl.DataFrame, names: list[str], keys: list[str], run: int) -> l
             .with_columns(run=pl.any_horizontal(begins).fill_null(True).cum_sum())
             .filter(pl.len().over("run") >= run)
         )
-        if held.height and frame[name].n_unique() >= MANY:
+        if held.height:
+            held = _of_many(held, frame, name, keys)
+        if held.height:
             detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])
             found.append(finding("saturated (stays)", name, detail, held.height, held[ROW].min()))
     return found
+
+
+def _of_many(held: pl.DataFrame, frame: pl.DataFrame, name: str, keys: list[str]) -> pl.DataFrame:
+    """Return the rows of series with many different values; one with few is a state or a count."""
+    if not keys:
+        return held if frame[name].n_unique() >= MANY else held.clear()
+    whose = held.select(keys).unique()
+    series = frame.join(whose, on=keys, how="semi", nulls_equal=True)
+    many = series.group_by(keys).agg(pl.col(name).n_unique() >= MANY).filter(name)
+    return held.join(many, on=keys, how="semi", nulls_equal=True, maintain_order="left")
 
 
 def _in_target(frame: pl.DataFrame, name: str, columns: Columns) -> list[Finding]:
