@@ -136,13 +136,13 @@ def _checked(
         np.array(session.run(session.feed(rows.part(slice(at, at + CHECKED_ROWS)))))
         for at in range(0, len(rows.X), CHECKED_ROWS)
     ]
-    width = len(subject.meta.classes or [0])
-    got = np.concatenate([p.reshape(-1, width) for p in parts]).astype(np.float64)
+    meta = subject.meta
+    got = np.concatenate([p.reshape(-1, meta.outputs) for p in parts]).astype(np.float64)
     if len(got) != len(rows.X) or not np.isfinite(got).all():
         raise RuntimeError(f"expected {len(rows.X)} finite predictions, found {got.shape}")
     expected = native[subject.certificate["model"]].reshape(got.shape)
     return {
-        "metrics": scoring.scores(subject.meta.task, y, got, metrics),
+        "metrics": scoring.scores(meta.task, y, got, metrics, meta.sequence),
         "max_abs_difference": float(np.abs(got - expected).max()),
     }
 

@@ -1,17 +1,17 @@
 """Bootstrap intervals of every metric on the judged rows, all models on the same draws."""
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from tasks.core.draws import LOOPED, affordable, gaps, looped, weights
+from tasks.core.scoring import Metric
 
 Values = dict[str, dict[str, float | None]]
 
 
 def intervals(
-    metrics: dict[str, ModuleType],
+    metrics: dict[str, Metric],
     y: np.ndarray,
     predictions: dict[str, np.ndarray],
     draws: int,
@@ -38,7 +38,8 @@ def intervals(
         (model, name): [] for model in predictions for name in metrics
     }
     done = 0
-    for drawn_rows in weights(len(y), count, seed):
+    block = max((getattr(m, "BLOCK", 1) for m in metrics.values()), default=1)
+    for drawn_rows in weights(len(y), count, seed, block):
         for model, prediction in predictions.items():
             means = (drawn_rows @ stacked[model]).astype(np.float64) / len(y)  # (draw, all terms)
             first = 0
@@ -61,7 +62,7 @@ def intervals(
 
 
 def differences(
-    metric: ModuleType,
+    metric: Metric,
     y: np.ndarray,
     predictions: dict[str, np.ndarray],
     best: str,
@@ -95,7 +96,7 @@ def _stacked(terms: list[np.ndarray | None]) -> np.ndarray:
 
 
 def _interval(
-    value: float, drawn: np.ndarray, rows: np.ndarray | None, metric: ModuleType, alpha: float
+    value: float, drawn: np.ndarray, rows: np.ndarray | None, metric: Metric, alpha: float
 ) -> dict[str, float | None]:
     """Return {value, low, high}; the interval always holds the value."""
     from scipy.special import ndtr, ndtri
@@ -127,7 +128,7 @@ def _all_alike(rows: np.ndarray, alpha: float) -> tuple[float, float] | None:
     return (bound, 1.0) if rows[0, 0] == 1 else (0.0, 1 - bound)
 
 
-def _acceleration(rows: np.ndarray, metric: ModuleType) -> float:
+def _acceleration(rows: np.ndarray, metric: Metric) -> float:
     left_out = metric.combine((rows.sum(axis=0) - rows) / max(len(rows) - 1, 1))  # (n,)
     gaps: Any = left_out.mean() - left_out
     total = float((gaps**2).sum())

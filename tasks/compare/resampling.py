@@ -65,7 +65,8 @@ def resample_scores(
         with progress.within(index / tried, (index + 1) / tried, f"{index + 1} of {tried}"):
             fitted = model.module.fit(data, model.typed, context)
         predicted = model.module.predict(fitted, preparation.transform(frame[test], state))
-        for name, value in scoring.scores(meta.task, y[test], predicted).items():
+        found = scoring.scores(meta.task, y[test], predicted, sequence=meta.sequence)
+        for name, value in found.items():
             scores[name].append(value)
         used.append(index)
         sizes.append((len(train), len(test)))

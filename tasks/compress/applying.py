@@ -37,7 +37,7 @@ def calibration(data: Prepared, rows: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
-    stop = data.stop
+    stop = data.stop == 1
     generator = np.random.default_rng(seed)
     order = np.concatenate([generator.permutation(np.flatnonzero(kept)) for kept in (stop, ~stop)])
     return np.sort(order[:rows])
@@ -45,7 +45,7 @@ def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
 
 def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return inputs and target of the training rows kept for early stopping; of all, if none is."""
-    rows = np.flatnonzero(data.stop)
+    rows = np.flatnonzero(data.stop == 1)
     rows = rows if len(rows) else np.arange(data.meta.parts["train"])
     return data.feed("train", rows), data.y("train")[rows]
 
@@ -64,9 +64,9 @@ def exported(
 
 
 def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -> dict[str, Any]:
-    part = data.meta.judged
-    predicted = model.module.predict(fitted, data.X(part))
-    return scoring.scores(data.meta.task, data.y(part), predicted, metrics)
+    meta = data.meta
+    predicted = model.module.predict(fitted, data.X(meta.judged))
+    return scoring.scores(meta.task, data.y(meta.judged), predicted, metrics, meta.sequence)
 
 
 def applied(

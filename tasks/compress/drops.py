@@ -1,7 +1,8 @@
 """What a variant loses against its parent, and how sure that is."""
 
 import itertools
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,8 +17,18 @@ MOST_VALUES = 20  # of a column whose values are slices
 PARTS = 4  # that a column of numbers is cut into
 
 
+class Measure(NamedTuple):
+    """A metric by its name, as it is used on the data."""
+
+    name: str
+    module: scoring.Metric
+
+
+Metrics = Sequence[Measure | Plugin]
+
+
 def drops(
-    y: np.ndarray, before: np.ndarray, after: np.ndarray, metrics: list[Plugin], seed: int
+    y: np.ndarray, before: np.ndarray, after: np.ndarray, metrics: Metrics, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Return for each metric {value, bound, method}: how much worse, and at most how much (95 %).
 
@@ -45,9 +56,7 @@ def drops(
     return found
 
 
-def bounds(
-    y: np.ndarray, prediction: np.ndarray, metrics: list[Plugin], seed: int
-) -> dict[str, float]:
+def bounds(y: np.ndarray, prediction: np.ndarray, metrics: Metrics, seed: int) -> dict[str, float]:
     """Return for each metric how bad it may be for more rows like these: one-sided, 95 %.
 
     Accuracy: Clopper & Pearson 1934, exact; else a bootstrap. Never better than the value.
@@ -130,7 +139,7 @@ def worst_slice(
     y: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
-    metric: Plugin,
+    metric: Measure | Plugin,
     parts: dict[str, np.ndarray],
 ) -> dict[str, Any] | None:
     """Return the slice that loses most by a metric; None where there is none large enough.
@@ -152,7 +161,8 @@ def worst_slice(
 def bounds_of(data: Prepared, prediction: np.ndarray, metrics: list[Plugin]) -> dict[str, float]:
     """Return the `bounds` of a prediction of the judged rows."""
     meta = data.meta
-    return bounds(data.y(meta.judged), _plain(prediction, meta), _own(metrics, meta), seed=0)
+    given = scoring.plain(meta.task, prediction)
+    return bounds(data.y(meta.judged), given, _own(metrics, meta), seed=0)
 
 
 def losses(
@@ -160,27 +170,28 @@ def losses(
 ) -> dict[str, Any]:
     """Return what predictions lose against the parent's, in all and on the worst slice."""
     meta, y = data.meta, data.y(data.meta.judged)
-    old, new, own = _plain(before, meta), _plain(after, meta), _own(metrics, meta)
+    old, new = (scoring.plain(meta.task, p) for p in (before, after))
+    own, decides = _own(metrics, meta), measure(usual(metrics, meta), meta)
     columns = {n: v.ravel() for n, v in data.feed(meta.judged).items() if v[0].size == 1}
     if meta.classes:
         columns[meta.target] = np.array(meta.classes)[y]
     return {
         "drops": drops(y, old, new, own, seed=0),
-        "worst_slice": worst_slice(y, old, new, usual(metrics, meta), slices(columns)),
+        "worst_slice": worst_slice(y, old, new, decides, slices(columns)),
     }
-
-
-def _plain(prediction: np.ndarray, meta: Meta) -> np.ndarray:
-    """Return probabilities (n, k), or values (n,), as metrics take them."""
-    return prediction if meta.task == "classification" else np.ravel(prediction)
 
 
 def usual(metrics: list[Plugin], meta: Meta) -> Plugin:
     """Return the metric that usually decides for the task."""
-    own = _own(metrics, meta)
+    own = [m for m in metrics if meta.task == m.module.TASK]
     return next((m for m in own if m.name == scoring.PRIMARY[meta.task]), own[0])
 
 
-def _own(metrics: list[Plugin], meta: Meta) -> list[Plugin]:
+def measure(metric: Plugin, meta: Meta) -> Measure:
+    """Return a metric as it is used on the data."""
+    return Measure(metric.name, scoring.bound(metric.module, meta.sequence))
+
+
+def _own(metrics: list[Plugin], meta: Meta) -> list[Measure]:
     """Return the metrics of the task."""
-    return [m for m in metrics if meta.task == m.module.TASK]
+    return [measure(m, meta) for m in metrics if meta.task == m.module.TASK]

@@ -63,7 +63,8 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
     """Return one graph of the preparation (columns -> X) and the model (X -> prediction).
 
     Inputs: `meta.inputs`. Outputs: classification `probabilities` float32 [N, k] and `label` int64
-    [N]; regression `prediction` float32 [N, 1]; an output whose name is a column's gets `_` behind
+    [N]; regression `prediction` float32 [N, 1]; forecast `quantiles` float32 [N, horizon,
+    quantile]; an output whose name is a column's gets `_` behind
     it.
     """
     import onnx
@@ -87,9 +88,12 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
     taken = {i.name for i in graph.input}
     name = _free(output, taken)
     rename(graph.node, MODEL + output, name)
-    width = len(meta.classes or [0])
+    shape: list[int] = [meta.outputs]
+    if meta.sequence:  # quantiles of each step, instead of all in one row
+        shape = [meta.sequence.horizon, len(meta.sequence.quantiles)]
+        _shaped(graph, name, shape)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]))
+    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]))
     if meta.classes:
         label = _free("label", taken)
         graph.node.append(
@@ -102,6 +106,16 @@ def whole(prepare: "onnx.ModelProto", model: "onnx.ModelProto", meta: Meta) -> "
     return merged
 
 
+def _shaped(graph: "onnx.GraphProto", name: str, shape: list[int]) -> None:
+    """Let the tensor `name` be its rows in this shape."""
+    from onnx import helper, numpy_helper
+
+    flat, target = f"{MODEL}{name}_flat", f"{MODEL}{name}_shape"
+    rename(graph.node, name, flat)
+    graph.initializer.append(numpy_helper.from_array(np.array([-1, *shape]), target))
+    graph.node.append(helper.make_node("Reshape", [flat, target], [name], f"{MODEL}{name}"))
+
+
 def finish(model: "onnx.ModelProto", meta: Meta) -> "onnx.ModelProto":
     """Return the model with Temper's metadata, and without notes that differ from run to run."""
     from onnx import helper
@@ -109,6 +123,8 @@ def finish(model: "onnx.ModelProto", meta: Meta) -> "onnx.ModelProto":
     model = _plain(model)
     model.producer_name = "temper"
     properties = {"task": meta.task, "target": meta.target}
+    if meta.sequence:
+        properties["sequence"] = meta.sequence.model_dump_json()
     if meta.classes:
         properties["classes"] = json.dumps(meta.classes, ensure_ascii=False)
     helper.set_model_props(model, properties)

@@ -155,7 +155,8 @@ class _Pad:
     def _score(self, model: "onnx.ModelProto") -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
         got = graphs.run(graphs.session(model), self.data.feed(meta.judged))
-        return scoring.scores(meta.task, self.data.y(meta.judged), got, [metric])[metric.name]
+        y = self.data.y(meta.judged)
+        return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
 
 
 def _weights(model: "onnx.ModelProto") -> int:

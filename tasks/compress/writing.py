@@ -90,7 +90,7 @@ def _judged(
             f"{int((~np.isfinite(got)).sum())} of {got.size} predictions are not finite numbers"
         )
     stated = {
-        "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics),
+        "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics, meta.sequence),
         "bounds": drops.bounds_of(data, got, metrics),
     }
     if before is None:

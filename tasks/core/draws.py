@@ -1,7 +1,10 @@
-"""Rows drawn with replacement, the same draws for all that is compared on them."""
+"""Rows drawn with replacement, the same draws for all that is compared on them.
+
+A metric is a metric plugin's module, or what stands for one (`scoring.Metric`).
+"""
 
 from collections.abc import Iterator
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -16,33 +19,40 @@ def affordable(n: int, draws: int) -> int:
     return min(draws, max(LEAST, WORK // n))
 
 
-def weights(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Give how often each row is drawn, (draw, n) float32, in chunks."""
+def weights(n: int, draws: int, seed: int, block: int = 1) -> Iterator[np.ndarray]:
+    """Give how often each row is drawn, (draw, n) float32, in chunks.
+
+    block: rows that follow each other are drawn together, round the end (Politis & Romano 1992,
+    "A circular block-resampling procedure for stationary data").
+    """
     random = np.random.default_rng(seed)
-    chunk = max(1, CELLS // n)
+    chunk, block = max(1, CELLS // n), min(block, n)
     for start in range(0, draws, chunk):
         size = min(chunk, draws - start)
-        places = random.integers(0, n, (size, n), dtype=np.int32)
+        if block == 1:
+            places = random.integers(0, n, (size, n), dtype=np.int32)
+        else:
+            first = random.integers(0, n, (size, -(-n // block), 1), dtype=np.int32)
+            places = ((first + np.arange(block)) % n).reshape(size, -1)[:, :n]
         flat = places + np.arange(size, dtype=np.int64)[:, None] * n
         yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
 
 
-def looped(
-    metric: ModuleType, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def looped(metric: Any, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return a metric's value on each draw, computed anew for each, (draw,)."""
     rows = [np.repeat(np.arange(len(y)), w.astype(int)) for w in weights]
     return np.array([metric.score(y[r], prediction[r]) for r in rows])
 
 
 def values(
-    metric: ModuleType, y: np.ndarray, predictions: dict[str, np.ndarray], draws: int, seed: int
+    metric: Any, y: np.ndarray, predictions: dict[str, np.ndarray], draws: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Return each prediction's metric on each draw, (draw,); all on the same draws."""
     one = hasattr(metric, "rows")
     terms = {n: metric.rows(y, p) for n, p in predictions.items()} if one else {}
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in predictions}
-    for drawn_rows in weights(len(y), affordable(len(y), draws) if one else LOOPED, seed):
+    count, block = affordable(len(y), draws) if one else LOOPED, getattr(metric, "BLOCK", 1)
+    for drawn_rows in weights(len(y), count, seed, block):
         for name, prediction in predictions.items():
             if one:
                 means = (drawn_rows @ terms[name]).astype(np.float64) / len(y)
@@ -53,7 +63,7 @@ def values(
 
 
 def gaps(
-    metric: ModuleType,
+    metric: Any,
     y: np.ndarray,
     predictions: dict[str, np.ndarray],
     best: str,

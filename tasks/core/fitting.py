@@ -7,15 +7,17 @@ import numpy as np
 
 from tasks.core.prepared import Meta, Prepared
 from tasks.core.schema import Task
+from tasks.core.sequence import Sequence
 
 
 @dataclass(frozen=True)
 class FitData:
     """Training rows, and the rows kept for early stopping.
 
-    X: (n, feature) float32, no NaN; y: (n,) float64, or int64 class indices 0..n_classes-1;
-    X_stop, y_stop: likewise, never among the rows fitted on; image_shape: (height, width, channel)
-    where a row of X is a flattened image.
+    X: (n, feature) float32, no NaN; y: (n,) float64, or int64 class indices 0..n_classes-1, or
+    (n, horizon) float64; X_stop, y_stop: likewise, never among the rows fitted on; image_shape:
+    (height, width, channel) where a row of X is a flattened image; sequence: what its windows are
+    where it is a forecast's.
     """
 
     X: np.ndarray
@@ -25,21 +27,24 @@ class FitData:
     task: Task
     n_classes: int = 0
     image_shape: tuple[int, int, int] | None = None
+    sequence: Sequence | None = None
     feature_names: list[str] = field(default_factory=list)
 
 
 def divided(
     X: np.ndarray, y: np.ndarray, stop: np.ndarray, meta: Meta, feature_names: list[str]
 ) -> FitData:
-    """Return what a model is fitted on: rows outside the mask `stop`, and the rows in it."""
+    """Return what a model is fitted on: rows where `stop` is 0, and those where it is 1."""
+    fitted, kept = stop == 0, stop == 1
     return FitData(
-        X=X[~stop],
-        y=y[~stop],
-        X_stop=X[stop],
-        y_stop=y[stop],
+        X=X[fitted],
+        y=y[fitted],
+        X_stop=X[kept],
+        y_stop=y[kept],
         task=meta.task,
         n_classes=len(meta.classes or ()),
         image_shape=meta.image_shape,
+        sequence=meta.sequence,
         feature_names=feature_names,
     )
 

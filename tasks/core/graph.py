@@ -58,6 +58,12 @@ class Graph:
         )
         return output
 
+    def also(self, tensor: str, count: int) -> list[str]:
+        """Return the names of the outputs of the node that makes `tensor`, which has `count`."""
+        [node] = [n for n in self.nodes if n.output[0] == tensor]
+        node.output.extend(f"{tensor}_{at}" for at in range(1, count))
+        return list(node.output)
+
     def constant(self, values: Any, dtype: Any = np.float32) -> str:
         """Return the name of a new initialiser with these values (`dtype=str`: strings)."""
         from onnx import TensorProto, helper, numpy_helper
@@ -116,8 +122,8 @@ def matrix(features: int) -> list[Input]:
 
 
 def output_name(task: str) -> str:
-    """Return what a model's output is called: `prediction`, or `probabilities`."""
-    return "prediction" if task == "regression" else "probabilities"
+    """Return what a model's output is called: `prediction`, `probabilities` or `quantiles`."""
+    return {"regression": "prediction", "forecast": "quantiles"}.get(task, "probabilities")
 
 
 def _element(dtype: str) -> int:

@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Task
+from tasks.core.sequence import Sequence
 
 
 class Input(PluginParams):
@@ -39,6 +40,12 @@ class Meta(PluginParams):
     parts: dict[str, int]  # rows a part: train, and val and/or test
     judged: str  # the part that results are stated on: test, or val where there is none
     split: dict  # {"name": plugin, "params": {...}, "note": words}
+    sequence: Sequence | None = None  # forecast: what windows and quantiles are
+
+    @property
+    def outputs(self) -> int:
+        """Return how many numbers a prediction of one row has."""
+        return self.sequence.outputs if self.sequence else len(self.classes or [0])
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,9 @@ class Prepared:
 
     Files: `meta.json`; `<part>.parquet` (row number, input columns, target, group and time
     columns); `X_<part>.npy` (n, feature) float32; `y_<part>.npy` (n,) float64, or int64 class
-    indices; `stop.npy` (n_train,) bool: the rows of `train` kept for early stopping and
-    calibration; `preparation.json` (the fitted recipes); `prepare.onnx` (inputs -> X).
+    indices, or (n, horizon) float64; `stop.npy` (n_train,): 1 for the rows of `train` kept for
+    early stopping and calibration, 2 for those of a forecast that overlap them and are fitted on
+    by nobody, else 0; `preparation.json` (the fitted recipes); `prepare.onnx` (inputs -> X).
     """
 
     folder: Path
@@ -62,7 +70,7 @@ class Prepared:
         return np.load(self.folder / f"X_{part}.npy")
 
     def y(self, part: str) -> np.ndarray:
-        """Return the target of a part: (n,) float64, or int64 class indices."""
+        """Return the target of a part: (n,) float64 or int64 classes, or (n, horizon) float64."""
         return np.load(self.folder / f"y_{part}.npy")
 
     def table(self, part: str) -> pl.DataFrame:
@@ -71,7 +79,7 @@ class Prepared:
 
     @property
     def stop(self) -> np.ndarray:
-        """Return the mask of training rows kept for early stopping, (n_train,) bool."""
+        """Return which training rows are kept for early stopping, (n_train,): 1; see above."""
         return np.load(self.folder / "stop.npy")
 
     def feed(self, part: str, rows: slice | np.ndarray | None = None) -> dict[str, np.ndarray]:

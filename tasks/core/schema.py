@@ -12,9 +12,9 @@ from tasks.core.plugins import PluginParams
 
 ROW = "__row__"  # UInt32: the number of the row in the raw data, from 1; in every table, to the end
 
-Type = Literal["float", "integer", "boolean", "category", "text", "datetime", "image"]
+Type = Literal["float", "integer", "boolean", "category", "text", "datetime", "image", "window"]
 Role = Literal["feature", "target", "time", "group", "split", "ignore"]
-Task = Literal["regression", "classification"]
+Task = Literal["regression", "classification", "forecast"]
 
 
 class Column(PluginParams):

@@ -10,11 +10,13 @@ from tasks.core.schema import Table
 def stop_mask(
     split: Plugin, frame: pl.DataFrame, spec: Table, share: float, seed: int
 ) -> np.ndarray:
-    """Return the mask of training rows kept for early stopping, (n,) bool: never empty, never all.
+    """Return which training rows are kept for early stopping, (n,): 1; never none, never all.
 
-    A class that would have no row left to fit on gives none.
+    A class that would have no row left to fit on gives none. 2: rows that are used for neither.
     """
     mask = split.module.stop(frame, spec, split.typed, share, seed)
+    if spec.task == "forecast" and (mask == 0).any() and (mask == 1).any():
+        return mask
     if spec.task == "classification":
         values = frame[spec.target]
         left = values.filter(~pl.Series(mask)).unique()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from tasks.core.errors import ParamsError
 from tasks.core.params import explain
@@ -20,9 +20,46 @@ class Split(PluginParams):
     params: dict[str, Any] = Field(default={}, description="the plugin's; `test_share` for most")
 
 
+class Forecast(PluginParams):
+    """The windows of the task `forecast`: how far they look back, and how far ahead."""
+
+    horizon: int = Field(default=1, ge=1, le=10_000, description="steps that are forecast")
+    context: int = Field(default=24, ge=1, le=10_000, description="steps of the past that are seen")
+    stride: int = Field(default=1, ge=1, description="steps from one origin to the next")
+    quantiles: tuple[float, ...] = Field(
+        default=(0.1, 0.5, 0.9), min_length=1, description="ascending, 0.5 among them"
+    )
+    season: int | None = Field(
+        default=None, ge=1, description="steps of a season; null: a day, of daily steps a week"
+    )
+    channels: list[str] | None = Field(
+        default=None, description="numeric columns beside the target; null: all of role feature"
+    )
+    known: list[str] = Field(
+        default=[], description="of these, those whose values are known in advance"
+    )
+    calendar: bool = Field(
+        default=True, description="time of day, week and year as sine and cosine are known"
+    )
+    least_present: float = Field(
+        default=0.5, ge=0, le=1, description="share of the target's context that must be there"
+    )
+    max_mib: int = Field(default=4096, ge=1, description="that all windows may take together")
+
+    @field_validator("quantiles")
+    @classmethod
+    def _ascending(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
+            raise ValueError(f"expected ascending levels between 0 and 1, found {list(levels)}")
+        if 0.5 not in levels:
+            raise ValueError(f"0.5, the median, must be among them, found {list(levels)}")
+        return levels
+
+
 class Params(PluginParams):
     """Of `features`. A column of role `split` decides over `split`."""
 
+    forecast: Forecast = Forecast()
     split: Split = Split()
     stop_share: float = Field(
         default=0.1, gt=0, le=0.5, description="share of the training rows kept for early stopping"

@@ -7,11 +7,13 @@ import numpy as np
 import polars as pl
 
 from tasks.core import preparation, target
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
 from tasks.core.schema import ROW, Columns, Table, by_role, save_columns
+from tasks.core.sequence import FUTURE, PAST, Sequence
 from tasks.core.stopping import stop_mask
+from tasks.features import windows
 from tasks.features.params import Params
 from tasks.features.splitting import checked, chosen
 
@@ -26,6 +28,11 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
     """
     _check_target(frame, spec)
     plugins = params.plugins()
+    sequence, whole, y = None, frame, np.zeros(0)
+    if spec.task == "forecast":
+        made = windows.cut(frame, spec, params.forecast)
+        frame, spec, y, sequence = made.frame, made.spec, made.y, made.sequence
+        plugins = _for_windows(plugins, sequence)
     split = chosen(plugins, spec)
     module, split_params = split.module, split.typed
     parts = module.parts(frame, spec, split_params, seed)
@@ -37,12 +44,16 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
     recipes = [p for p in plugins if p.kind == "recipe"]
     state = preparation.fit(train, candidates(spec, params), recipes)
     classes = target.classes_of(train[spec.target]) if spec.task == "classification" else None
+    feature_names = preparation.feature_names(state)
+    if sequence:
+        sequence = _scaled(sequence, whole, train, spec, feature_names)
+        feature_names = sequence.feature_names
     meta = Meta(
         task=spec.task,
         target=spec.target,
         classes=classes,
         inputs=preparation.inputs(state),
-        feature_names=preparation.feature_names(state),
+        feature_names=feature_names,
         image_shape=preparation.image_shape(state),
         parts={part: len(rows) for part, rows in parts.items()},
         judged=judged,
@@ -51,13 +62,15 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
             "params": split_params.model_dump(mode="json"),
             "note": module.note(frame, spec, split_params),
         },
+        sequence=sequence,
     )
 
     kept = _kept(spec, meta, split)
     for part, table in tables.items():
         table.select(kept).write_parquet(out / f"{part}.parquet")
         np.save(out / f"X_{part}.npy", preparation.transform(table, state))
-        np.save(out / f"y_{part}.npy", _y(table, spec, classes))
+        own = y[parts[part]] if sequence else _y(table, spec, classes)
+        np.save(out / f"y_{part}.npy", own)
     np.save(out / "stop.npy", stop_mask(split, train, spec, params.stop_share, seed))
     save_columns({name: spec.columns[name] for name in kept if name != ROW}, out)
     preparation.save(state, out / "preparation.json")
@@ -73,16 +86,51 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
 
 
 def candidates(spec: Table, params: Params) -> Columns:
-    """Return the columns that may become features: role feature, and time's calendar if wanted."""
-    return {
+    """Return the columns that may become features: role feature, and time's calendar if wanted.
+
+    Of windows: theirs first, then the columns that do not change; their calendar is in `future`.
+    """
+    calendar = params.time_features and spec.task != "forecast"
+    found = {
         name: column
         for name, column in spec.columns.items()
         if name != spec.target
         and (
             column.role == "feature"
-            or (column.role == "time" and column.type == "datetime" and params.time_features)
+            or (column.role == "time" and column.type == "datetime" and calendar)
         )
     }
+    first = {n: found[n] for n in (PAST, FUTURE) if n in found and found[n].type == "window"}
+    return first | found
+
+
+def _for_windows(plugins: list[Plugin], sequence: Sequence) -> list[Plugin]:
+    """Return the plugins as windows want them: split by time with an embargo, `sequence` first.
+
+    Raises:
+        ParamsError: another split was named.
+    """
+    named = [p.name for p in plugins if p.kind == "split" and p.name != "given"]
+    if named and "by_time" not in named:
+        raise ParamsError(
+            f"features.split.name: a forecast is split by_time, found {named[0]}: windows overlap, "
+            "and what follows a row would be known to others"
+        )
+    embargo = {"embargo_s": sequence.horizon * sequence.step_s}
+    splits = [p.with_params(**embargo) for p in plugins if p.name == "by_time"]
+    recipes = [p for p in plugins if p.kind == "recipe"]
+    return [*sorted(recipes, key=lambda p: p.name != "sequence"), *splits]
+
+
+def _scaled(
+    sequence: Sequence, frame: pl.DataFrame, train: pl.DataFrame, spec: Table, names: list[str]
+) -> Sequence:
+    """Return the sequence with the scale of the training part, and the features that are static."""
+    time = by_role(spec.columns, "time")[0]
+    seen = frame.filter(pl.col(time) <= train[time].max())
+    first = sequence.past_size + sequence.horizon * len(sequence.known)
+    changed = {"scale": windows.scale(seen, spec, sequence), "static": tuple(names[first:])}
+    return sequence.model_copy(update=changed)
 
 
 def _kept(spec: Table, meta: Meta, split: Plugin) -> list[str]:
@@ -104,16 +152,19 @@ def _check_target(frame: pl.DataFrame, spec: Table) -> None:
     if spec.target not in frame.columns:
         raise DataError(f"target {spec.target!r}: no such column in the clean table")
     column = frame[spec.target]
-    if missing := column.null_count():
+    missing = column.null_count()
+    if spec.task == "forecast":  # windows leave out what is missing
+        column = column.drop_nulls()
+    elif missing:
         rows = frame.filter(pl.col(spec.target).is_null())[ROW].head(5).to_list()
         raise DataError(
             f"target {spec.target!r}: missing in {missing} of {len(frame)} rows (first: {rows}). "
             f"Declare it `nullable: false`, so that these rows go to quarantine."
         )
-    if spec.task == "regression":
+    if spec.task in ("regression", "forecast"):
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
             raise DataError(
-                f"target {spec.target!r}: regression needs numbers, found {column.dtype}; "
+                f"target {spec.target!r}: {spec.task} needs numbers, found {column.dtype}; "
                 "set table.task to classification, or choose another target"
             )
         if not np.isfinite(target.values_of(column)).all():

@@ -21,7 +21,7 @@ from tasks.nets import checkpoint
 from tasks.nets.optimizer import AdamW
 
 CHECKPOINT_EVERY_S = 1.0
-EVALUATION_ROWS = 4096  # at once
+EVALUATION_ROWS = 4096  # at once, unless the network says how many
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ class Settings:
 class Hooks:
     """What a fit does otherwise than usual.
 
-    augment: (X of a batch, torch.Generator) -> X; objective: (X, outputs, y) -> mean loss, instead
-    of `loss_of`; after_step: what follows each step of the optimizer.
+    augment: (X of a batch, torch.Generator) -> X; loss: (outputs, y) -> mean loss, instead of
+    `loss_of`, on the rows for early stopping too; objective: (X, outputs, y) -> mean loss that is
+    fitted by, instead of either; after_step: what follows each step of the optimizer.
     """
 
     augment: Callable[[Any, Any], Any] | None = None
+    loss: Callable[[Any, Any], Any] | None = None
     objective: Callable[[Any, Any, Any], Any] | None = None
     after_step: Callable[[], None] | None = None
 
@@ -73,8 +75,9 @@ def fit(
 
     Args:
         network: a torch.nn.Module: (n, feature) -> (n, output) logits, or standardised values.
-        train, stop: X (n, feature) float32 and y: (n,) int64 classes, or (n, output) float32. The
-            best epoch is that of the least loss on `stop`; the last one where `stop` has no rows.
+        train, stop: X (n, feature) float32 and y: (n,) int64 classes, or (n, output) float32, or
+            what `hooks.loss` takes. The best epoch is that of the least loss on `stop`; the last one
+            where `stop` has no rows.
         settings: how long, how fast.
         context: seed, device, pieces of a batch, and the folder of the checkpoint.
         hooks: what is done otherwise than usual.
@@ -100,7 +103,7 @@ def fit(
         run.record("train loss", train_loss)
         loss = train_loss
         if len(X_stop):
-            loss, accuracy = _evaluate(network, X_stop, y_stop, EVALUATION_ROWS // context.pieces)
+            loss, accuracy = _evaluate(run, X_stop, y_stop, context.pieces)
             run.record("stop loss", loss)
             if accuracy is not None:
                 run.record("stop accuracy", accuracy)
@@ -147,8 +150,13 @@ def outputs_of(network: Any, X: np.ndarray) -> np.ndarray:
     network.eval()
     rows = torch.from_numpy(np.ascontiguousarray(X, np.float32))
     with torch.inference_mode():
-        parts = [network(part) for part in rows.split(EVALUATION_ROWS)]
+        parts = [network(part) for part in rows.split(rows_at_once(network))]
     return torch.cat(parts).double().numpy()
+
+
+def rows_at_once(network: Any) -> int:
+    """Return how many rows are evaluated at once: what the network says, where it needs much."""
+    return getattr(network, "rows_at_once", EVALUATION_ROWS)
 
 
 def _epoch(run: "_Run", X: Any, y: Any, settings: Settings, pieces: int) -> float:
@@ -192,6 +200,8 @@ def _add_gradients(run: "_Run", X: Any, y: Any, pieces: int, label_smoothing: fl
             outputs = run.network(part)
         if run.hooks.objective:
             mean = run.hooks.objective(part, outputs, targets)
+        elif run.hooks.loss:
+            mean = run.hooks.loss(outputs, targets)
         else:
             mean = loss_of(outputs, targets, label_smoothing)
         share = mean * (len(part) / len(X))
@@ -200,13 +210,14 @@ def _add_gradients(run: "_Run", X: Any, y: Any, pieces: int, label_smoothing: fl
     return loss
 
 
-def _evaluate(network: Any, X: Any, y: Any, at_once: int) -> tuple[float, float | None]:
+def _evaluate(run: "_Run", X: Any, y: Any, pieces: int) -> tuple[float, float | None]:
     import torch
 
-    network.eval()
+    network = run.network.eval()
     with torch.inference_mode():
+        at_once = max(1, rows_at_once(network) // pieces)
         outputs = torch.cat([network(part) for part in X.split(at_once)])
-        loss = float(loss_of(outputs, y))
+        loss = float((run.hooks.loss or loss_of)(outputs, y))
         if y.dtype.is_floating_point:
             return loss, None
         return loss, float((outputs.argmax(1) == y).float().mean())

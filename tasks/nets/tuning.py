@@ -46,7 +46,8 @@ def taught_by(teacher: Any, weight: float, temperature: float) -> Objective:
     """Return a loss that is partly the distance from a teacher's outputs.
 
     Hinton et al. 2015 (arXiv 1503.02531): classes by the KL divergence of softened probabilities,
-    times temperature^2, and cross-entropy; numbers by both mean squared errors.
+    times temperature^2, and cross-entropy; numbers by the mean squared error from the teacher, and
+    the teacher's own `loss` where it has one.
 
     Args:
         teacher: a torch.nn.Module in evaluation mode, of the same inputs and outputs.
@@ -57,6 +58,7 @@ def taught_by(teacher: Any, weight: float, temperature: float) -> Objective:
     from torch.nn import functional
 
     teacher = copy.deepcopy(teacher)  # it goes where the rows are
+    usual = getattr(teacher, "loss", loss_of)
 
     def objective(X: Any, outputs: Any, y: Any) -> Any:
         with torch.no_grad():
@@ -70,6 +72,6 @@ def taught_by(teacher: Any, weight: float, temperature: float) -> Objective:
                 reduction="batchmean",
                 log_target=True,
             )
-        return weight * apart + (1 - weight) * loss_of(outputs, y)
+        return weight * apart + (1 - weight) * usual(outputs, y)
 
     return objective

@@ -66,8 +66,13 @@ def fit_model(
 
 
 def predictions(prepared: Prepared, predicted: np.ndarray, part: str) -> pl.DataFrame:
-    """Return row number, y and prediction (or `p_<class index>`) of a part's rows."""
+    """Return row number, y and prediction (or `p_<output>`) of a part's rows.
+
+    Outputs: the classes, or the quantiles of each step of the horizon.
+    """
     columns: dict[str, Any] = {ROW: prepared.row_numbers(part), "y": prepared.y(part)}
+    columns["y"] = columns["y"] if columns["y"].ndim == 1 else pl.Series(columns["y"])
+    predicted = predicted if predicted.ndim == 1 else predicted.reshape(len(predicted), -1)
     if predicted.ndim == 1:
         columns["prediction"] = predicted.astype(np.float32)
     else:

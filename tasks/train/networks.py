@@ -15,6 +15,9 @@ from tasks.nets.tuning import Tuning
 from tasks.train import arrays, gpu
 
 
+PROBES = 32  # outputs whose gradients are taken
+
+
 @dataclass(frozen=True)
 class Network:
     """A fitted torch.nn.Sequential, and what its outputs mean.
@@ -108,13 +111,19 @@ def _in_pieces(module: Any, pieces: int) -> dict[str, Any]:
 
 
 def _shares(module: Any, X: np.ndarray) -> np.ndarray:
-    """Return mean |d output / d feature| x the feature's spread, as shares; (feature,)."""
+    """Return mean |d output / d feature| x the feature's spread, as shares; (feature,).
+
+    Of many outputs (those of a forecast), PROBES that lie evenly; likewise of more rows than the
+    network takes at once.
+    """
     import torch
 
+    X = X[:: -(-len(X) // fitting.rows_at_once(module))]
     rows = torch.from_numpy(np.ascontiguousarray(X)).requires_grad_(True)
     outputs = module(rows)
     steepness = torch.zeros(X.shape[1], dtype=torch.float64)
-    for k in range(outputs.shape[1]):
+    width = outputs.shape[1]
+    for k in np.linspace(0, width - 1, min(width, PROBES)).astype(int):
         [gradient] = torch.autograd.grad(outputs[:, k].sum(), rows, retain_graph=True)
         steepness += gradient.abs().double().mean(0)
     sizes = steepness.numpy() * X.std(0, dtype=np.float64)

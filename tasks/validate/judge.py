@@ -77,9 +77,9 @@ def _unusable(frame: pl.DataFrame, columns: Columns, spec: Table, params: Params
     problems = schema.shape_problems(columns, dict(frame.schema), spec.target)
     problems += _unknown_keys(params.limits.unique, frame.columns)
     target = frame.schema.get(spec.target)
-    if spec.task == "regression" and target is not None and not target.is_numeric():
+    if spec.task != "classification" and target is not None and not target.is_numeric():
         problems.append(
-            f"target column {spec.target!r}: a regression needs numbers, found {target}. Correct "
+            f"target column {spec.target!r}: a {spec.task} needs numbers, found {target}. Correct "
             "the data, or set `task: classification`."
         )
     if frame.height == 0:

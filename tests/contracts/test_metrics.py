@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 
-from tasks.core import plugins, scoring
+from tasks.core import draws, plugins, scoring
+from tasks.core.sequence import Sequence
 
 pytestmark = pytest.mark.contracts
 NAMES = plugins.names("metric")
+LEVELS = (0.1, 0.25, 0.5, 0.9)
+SEQUENCE = Sequence(
+    context=3, horizon=6, channels=("y",), quantiles=LEVELS, season=2, step_s=600, scale=5.0
+)
+
+
+def metric_of(name: str):
+    module = plugins.plugin("metric", name)
+    return scoring.bound(module, SEQUENCE if module.TASK == "forecast" else None)
 
 
 def case(task: str, n: int = 400, k: int = 4, seed: int = 0):
@@ -15,6 +25,10 @@ def case(task: str, n: int = 400, k: int = 4, seed: int = 0):
     if task == "regression":
         y = random.normal(300, 20, n)
         return y, np.round(y + random.normal(0, 8, n))
+    if task == "forecast":
+        y = random.normal(300, 20, (n, SEQUENCE.horizon))
+        quantiles = np.sort(y[:, :, None] + random.normal(0, 12, (n, SEQUENCE.horizon, 4)), axis=2)
+        return y, quantiles.reshape(n, -1)
     y = random.integers(0, k, n)
     probabilities = random.dirichlet(np.ones(k), n) + 0.7 * np.eye(k)[y]
     return y, np.round(probabilities / probabilities.sum(1, keepdims=True), 2)
@@ -23,6 +37,22 @@ def case(task: str, n: int = 400, k: int = 4, seed: int = 0):
 def reference(name: str, y: np.ndarray, prediction: np.ndarray) -> float:
     from sklearn import metrics
 
+    if y.ndim == 2:
+        quantiles = SEQUENCE.shaped(prediction)
+        flat, median = y.ravel(), quantiles[:, :, 2].ravel()
+        losses = [
+            metrics.mean_pinball_loss(flat, quantiles[:, :, at].ravel(), alpha=level)
+            for at, level in enumerate(LEVELS)
+        ]
+        inside = (y >= quantiles[:, :, 0]) & (y <= quantiles[:, :, 3])
+        return {
+            "forecast_mae": lambda: metrics.mean_absolute_error(flat, median),
+            "forecast_rmse": lambda: metrics.root_mean_squared_error(flat, median),
+            "mase": lambda: metrics.mean_absolute_error(flat, median) / 5,
+            "pinball": lambda: np.mean(losses),
+            "crps": lambda: 2 * np.dot(losses, [0.175, 0.2, 0.325, 0.3]),
+            "coverage_error": lambda: abs(inside.mean() - 0.8),
+        }[name]()
     if name == "calibration_error":
         confidence, right = prediction.max(1), prediction.argmax(1) == y
         total = 0.0
@@ -56,29 +86,45 @@ def test_the_metrics_of_both_tasks_are_found():
     assert len(NAMES) >= 8
     assert set(scoring.metrics("regression")) >= {"rmse", "mae", "r2"}
     assert len(scoring.metrics("classification")) >= 5
+    assert len(scoring.metrics("forecast", sequence=SEQUENCE)) >= 6
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("k", [2, 4])
 def test_it_equals_the_reference(name, k):
-    metric = plugins.plugin("metric", name)
+    metric = metric_of(name)
     y, prediction = case(metric.TASK, k=k)
     assert metric.score(y, prediction) == pytest.approx(reference(name, y, prediction), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_better_predictions_score_better(name):
-    metric = plugins.plugin("metric", name)
+    metric = metric_of(name)
     y, worse = case(metric.TASK)
-    perfect = y.copy() if metric.TASK == "regression" else np.eye(4)[y]
+    if name == "coverage_error":  # four of five inside
+        perfect = np.where(np.arange(len(y)) % 5 > 0, 1, -1)[:, None] * np.ones(24) * 1e4
+        perfect = np.where(np.arange(24) % 4 == 0, -np.abs(perfect), perfect)
+    elif metric.TASK == "forecast":
+        perfect = np.repeat(y[:, :, None], 4, axis=2)
+    else:
+        perfect = y.copy() if metric.TASK == "regression" else np.eye(4)[y]
     better, worse = metric.score(y, perfect), metric.score(y, worse)
     assert (better > worse) == metric.GREATER_IS_BETTER
     assert better == pytest.approx(float(metric.GREATER_IS_BETTER), abs=1e-9)
 
 
+def test_rows_that_are_drawn_in_blocks_follow_each_other():
+    [drawn] = draws.weights(1000, 50, seed=3, block=10)
+    assert (drawn.sum(axis=1) == 1000).all()
+    together = np.mean([np.corrcoef(d[1:], d[:-1])[0, 1] for d in drawn])
+    alone = np.mean([np.corrcoef(d[1:], d[:-1])[0, 1] for d in next(draws.weights(1000, 50, 3))])
+    assert together > 0.8
+    assert abs(alone) < 0.05
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_row_gives_a_number_or_nan(name):
-    metric = plugins.plugin("metric", name)
+    metric = metric_of(name)
     y, prediction = case(metric.TASK, n=1)
     value = metric.score(y, prediction)
     assert isinstance(value, float)
@@ -88,7 +134,7 @@ def test_one_row_gives_a_number_or_nan(name):
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(plugins.plugin("metric", n), "rows")])
 def test_row_means_give_the_score_of_repeated_rows(name):
     """Weights are row counts: what the bootstrap rests on. ROC AUC is right to first order."""
-    metric = plugins.plugin("metric", name)
+    metric = metric_of(name)
     y, prediction = case(metric.TASK, n=600)
     draw = np.random.default_rng(5).integers(0, 600, 600)
     means = np.bincount(draw, minlength=600) @ metric.rows(y, prediction) / 600

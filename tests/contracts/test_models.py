@@ -1,5 +1,6 @@
 """Every model plugin against the promises of its kind."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from tasks.core import plugins, progress
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.sequence import Sequence
 
 pytestmark = pytest.mark.contracts
 ALL = plugins.names("model")
@@ -26,8 +28,34 @@ QUICK: dict[str, dict[str, Any]] = {
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 
 
+SEQUENCE = Sequence(
+    context=8, horizon=3, channels=("y", "z", "clock"), known=("clock",), static=("home",),
+    quantiles=(0.1, 0.5, 0.9), season=4, step_s=3600, scale=10.0,
+)  # fmt: skip
+
+
+def windows(seed: int) -> FitData:
+    """Return windows of a season of four steps, moved by a channel one step before; and a clock."""
+    rng = np.random.default_rng(seed)
+    clock = np.arange(280) % 4
+    z = rng.integers(0, 9, 280)
+    y = 300.0 + 20.0 * clock + 5.0 * np.concatenate([[0], z[:-1]]) + rng.integers(0, 3, 280)
+    series = np.stack([y, z, clock], axis=1).astype(np.float32)
+    origins = np.arange(7, 276)
+    past = series[origins[:, None] + np.arange(-7, 1)].reshape(len(origins), -1)
+    ahead = origins[:, None] + np.arange(1, 4)
+    home = np.ones((len(origins), 1), np.float32)
+    X = np.concatenate([past, series[ahead][:, :, 2], home], axis=1)
+    return FitData(
+        X=X[:206], y=y[ahead][:206], X_stop=X[209:], y_stop=y[ahead][209:], task="forecast",
+        sequence=SEQUENCE, feature_names=SEQUENCE.feature_names,
+    )  # fmt: skip
+
+
 def make(task: str, image: bool, seed: int = 3) -> FitData:
     """Return learnable rows: integers (ties), one constant column, a class without rows."""
+    if task == "forecast":
+        return windows(seed)
     rng = np.random.default_rng(seed)
     n = 260
     d = 64 if image else 6
@@ -50,6 +78,11 @@ def make(task: str, image: bool, seed: int = 3) -> FitData:
         image_shape=(8, 8, 1) if image else None,
         feature_names=[f"f{i}" for i in range(d)],
     )
+
+
+def saved(folder: Path) -> list[str]:
+    """Return the files below a folder."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 def fit(name: str, data: FitData, **context: Any) -> Any:
@@ -79,18 +112,21 @@ def test_there_are_models():
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_what_is_saved_can_hold_no_code(fitted, tmp_path, name, task):
     plugins.plugin("model", name).save(fitted[name, task][1], tmp_path)
-    written = {path.name for path in tmp_path.iterdir()}
-    numbers = {"xg_boost": "model.ubj", "light_gbm": "model.txt"}.get(name, "model.safetensors")
-    assert written == {"model.json", numbers}
-    first = (tmp_path / numbers).read_bytes()[:9]
-    expected = {"model.ubj": b"{", "model.txt": b"tree\n"}.get(numbers, first[:8] + b"{")
-    assert first.startswith(expected)  # a pickle begins with 0x80, a zip of torch with PK
+    own = {"xg_boost": "model.ubj", "light_gbm": "model.txt"}.get(name, "model.safetensors")
+    known = {"model.json", own} | ({"model.safetensors"} if task == "forecast" else set())
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in written} == known
+    for path in written:
+        first = path.read_bytes()[:9]
+        begins = {"model.ubj": b"{", "model.txt": b"tree\n", "model.json": b"{"}
+        expected = begins.get(path.name, first[:8] + b"{")
+        assert first.startswith(expected)  # a pickle begins with 0x80, a zip of torch with PK
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_module_has_what_a_model_needs(name):
     module = plugins.plugin("model", name)
-    assert set(module.TASKS) <= {"regression", "classification"}
+    assert set(module.TASKS) <= {"regression", "classification", "forecast"}
     assert module.TASKS
     assert isinstance(module.NEEDS_IMAGE, bool)
     assert module.LIBRARIES
@@ -108,6 +144,11 @@ def test_predictions_have_the_shape_of_the_task(fitted, name, task):
     if task == "regression":
         assert predicted.shape == (60,)
         assert abs(predicted.mean() - data.y.mean()) < data.y.std()
+    elif task == "forecast":
+        assert predicted.shape == (60, 3, 3)
+        assert (np.diff(predicted, axis=2) >= 0).all()
+        inside = (data.y_stop >= predicted[:, :, 0]) & (data.y_stop <= predicted[:, :, 2])
+        assert 0.7 < inside.mean() <= 1
     else:
         assert predicted.shape == (60, 4)
         assert predicted.min() >= 0
@@ -121,6 +162,11 @@ def test_it_beats_the_baseline_on_what_can_be_learnt(fitted, name, task):
     image = plugins.plugin("model", name).NEEDS_IMAGE
     if name == "baseline" or image:  # a convnet has nothing to gain from pixels without places
         assert np.isfinite(predicted).all()
+    elif task == "forecast":
+        naive = name in ("persistence", "seasonal_naive")
+        errors = np.abs(predicted[:, :, 1] - data.y_stop).mean()
+        spread = np.abs(data.y_stop - np.median(data.y)).mean()
+        assert errors < (2 if naive else 0.7) * spread
     elif task == "regression":
         assert np.mean((predicted - data.y_stop) ** 2) < 0.6 * data.y_stop.var()
     else:
@@ -135,9 +181,9 @@ def test_the_same_seed_gives_the_same_bytes(fitted, name, task, tmp_path):
     for folder, one in (("a", model), ("b", again)):
         (tmp_path / folder).mkdir()
         module.save(one, tmp_path / folder)
-    files = sorted(p.name for p in (tmp_path / "a").iterdir())
+    files = saved(tmp_path / "a")
     assert files
-    assert files == sorted(p.name for p in (tmp_path / "b").iterdir())
+    assert files == saved(tmp_path / "b")
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
         assert not file.endswith((".pkl", ".pickle", ".pt", ".pth", ".joblib"))
@@ -156,8 +202,8 @@ def test_a_saved_model_predicts_the_same_and_saves_the_same(fitted, name, task, 
         module.predict(loaded, data.X_stop), module.predict(model, data.X_stop)
     )
     module.save(loaded, tmp_path / "b")
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+    for name in saved(tmp_path / "a"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
     assert module.to_onnx(loaded).SerializeToString() == module.to_onnx(model).SerializeToString()
 
 
@@ -171,11 +217,12 @@ def test_the_graph_gives_the_same_on_every_row_and_for_any_number_of_rows(fitted
         module.to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     [given], [out] = session.get_inputs(), session.get_outputs()
-    width = 1 if task == "regression" else 4
+    width = {"regression": 1, "classification": 4, "forecast": 9}[task]
     assert (given.name, given.shape[1:]) == ("X", [data.X.shape[1]])
     assert isinstance(given.shape[0], str)
     assert (out.name, out.shape[1:]) == (
-        ("prediction", [1]) if task == "regression" else ("probabilities", [4])
+        {"regression": "prediction", "forecast": "quantiles"}.get(task, "probabilities"),
+        [width],
     )
     X = np.concatenate([data.X, data.X_stop])
     expected = module.predict(model, X).reshape(len(X), width)
@@ -197,7 +244,7 @@ def test_importances_are_shares_of_the_features(fitted, name, task):
     assert shares.shape == (data.X.shape[1],)
     assert (shares >= 0).all()
     assert abs(shares.sum() - 1) < 1e-6
-    if not plugins.plugin("model", name).NEEDS_IMAGE:
+    if not plugins.plugin("model", name).NEEDS_IMAGE and task != "forecast":
         assert shares.argmax() == 0
         assert shares[1] < 1e-6
 
@@ -223,6 +270,7 @@ def test_it_fits_without_rows_for_early_stopping(name, task):
     none = FitData(
         X=data.X, y=data.y, X_stop=data.X_stop[:0], y_stop=data.y_stop[:0], task=data.task,
         n_classes=data.n_classes, image_shape=data.image_shape, feature_names=data.feature_names,
+        sequence=data.sequence,
     )  # fmt: skip
     model = fit(name, none)
     assert np.isfinite(module.predict(model, data.X_stop)).all()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tasks.compress import drops, graphs, layers
 from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.core import scoring
 from tasks.core.plugins import PluginParams
 
 if TYPE_CHECKING:
@@ -83,19 +84,18 @@ class _Limit:
         self.feed, self.y = context.held
         self.context = context
         self.exact = self._predicted(before.graph)
-        value = context.metric.module.score(self.y, self.exact)
+        self.metric = drops.measure(context.metric, context.meta)
+        value = self.metric.module.score(self.y, self.exact)
         self.allowed = max_drop * abs(float(value))
         self.rows = len(self.y)
 
     def _predicted(self, graph: "onnx.ModelProto") -> np.ndarray:
         found = graphs.run(graphs.session(graph), self.feed)
-        return found if self.context.meta.task == "classification" else np.ravel(found)
+        return scoring.plain(self.context.meta.task, found)
 
     def bound(self, graph: "onnx.ModelProto") -> float:
-        found = drops.drops(
-            self.y, self.exact, self._predicted(graph), [self.context.metric], seed=0
-        )
-        stated = found.get(self.context.metric.name)
+        found = drops.drops(self.y, self.exact, self._predicted(graph), [self.metric], seed=0)
+        stated = found.get(self.metric.name)
         return stated["bound"] if stated else np.inf
 
     def holds(self, graph: "onnx.ModelProto") -> bool:

@@ -1,4 +1,9 @@
-"""Rows in order of the time column: the last ones are judged. Rows of equal time stay together."""
+"""Rows in order of the time column: the last ones are judged. Rows of equal time stay together.
+
+Where a row's target reaches into the future (a forecast), rows that would know of what follows the
+cut are left out in front of it (`embargo_s`); de Prado 2018, "Advances in Financial Machine
+Learning", chapter 7.
+"""
 
 from itertools import pairwise
 
@@ -18,6 +23,11 @@ class Params(PluginParams):
     first_share: float = Field(
         default=0.4, gt=0, lt=1, description="share of the training rows before the first origin"
     )
+    embargo_s: float = Field(
+        default=0,
+        ge=0,
+        description="seconds before a cut that are left out; forecasts: the horizon",
+    )
 
 
 def parts(frame: pl.DataFrame, spec: Table, params: Params, seed: int) -> dict[str, np.ndarray]:
@@ -28,7 +38,7 @@ def parts(frame: pl.DataFrame, spec: Table, params: Params, seed: int) -> dict[s
     """
     order, times = _order(frame, spec)
     cut = _cut(times, 1 - params.test_share)
-    return {"train": order[:cut], "test": order[cut:]}
+    return {"train": _before(frame, spec, order, cut, params), "test": order[cut:]}
 
 
 def resamples(
@@ -42,18 +52,41 @@ def resamples(
     order, times = _order(frame, spec)
     shares = np.linspace(params.first_share, 1, count + 1)[:-1]
     cuts = [*sorted({_cut(times, float(share)) for share in shares}), len(order)]
-    return [(order[:start], order[start:end]) for start, end in pairwise(cuts)]
+    pairs = [
+        (_before(frame, spec, order, start, params), order[start:end])
+        for start, end in pairwise(cuts)
+    ]
+    return [pair for pair in pairs if len(pair[0])]
 
 
 def stop(frame: pl.DataFrame, spec: Table, params: Params, share: float, seed: int) -> np.ndarray:
-    """Return the mask of rows for early stopping, (n,) bool: the last ones."""
+    """Return the mask of rows for early stopping, (n,) bool: the last ones.
+
+    With an embargo (n,) int8: 2 for the rows in front of them that it leaves out.
+    """
     order, times = _order(frame, spec)
     mask = np.zeros(len(frame), bool)
     if times[0] == times[-1]:
         mask[order[-max(1, round(share * len(frame))) :]] = True
-    else:
-        mask[order[_cut(times, 1 - share) :]] = True
-    return mask
+        return mask
+    cut = _cut(times, 1 - share)
+    mask[order[cut:]] = True
+    if not params.embargo_s:
+        return mask
+    kept = np.full(len(frame), 2, np.int8)
+    kept[_before(frame, spec, order, cut, params)] = 0
+    kept[order[cut:]] = 1
+    return kept
+
+
+def _before(
+    frame: pl.DataFrame, spec: Table, order: np.ndarray, cut: int, params: Params
+) -> np.ndarray:
+    """Return the rows in front of a cut, without those in the embargo; in order of time."""
+    if not params.embargo_s:
+        return order[:cut]
+    times = frame[by_role(spec.columns, "time")[0]].dt.epoch("us").to_numpy() / 1e6
+    return order[:cut][times[order[:cut]] + params.embargo_s < times[order[cut]]]
 
 
 def note(frame: pl.DataFrame, spec: Table, params: Params) -> str:

@@ -17,9 +17,10 @@ from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
-from tasks.train import arrays, boosting
+from tasks.train import arrays, boosting, window_trees
+from tasks.train.window_trees import WindowTrees
 
-TASKS = ("regression", "classification")
+TASKS = ("regression", "classification", "forecast")
 LIBRARIES = ("numpy", "lightgbm")
 NEEDS_IMAGE = False
 CURVE_X = "round"
@@ -57,25 +58,37 @@ class Model:
     curves: dict[str, list[float]]
 
 
-def fit(data: FitData, params: Params, context: FitContext) -> Model:
-    """Return the booster of the best round by the rows for early stopping."""
+def fit(data: FitData, params: Params, context: FitContext) -> Model | WindowTrees:
+    """Return the booster of the best round by the rows for early stopping; one a quantile."""
+    if data.sequence:
+        return window_trees.fit(
+            data, context, lambda rows, level: _fit(rows, params, context, level), predict
+        )
+    return _fit(data, params, context)
+
+
+def _fit(data: FitData, params: Params, context: FitContext, level: float | None = None) -> Model:
+    """Return a booster; `level`: of the quantile that it predicts, None for the mean."""
     import lightgbm
 
-    refit = params.refit and len(data.y_stop) > 0
+    refit = params.refit and len(data.y_stop) > 0 and level is None  # those calibrate
     share = 0.5 if refit else 1.0
-    text, curves = _boost(data, params, context, params.rounds, (0.0, share))
+    settings = _settings(data, params, context)
+    if level is not None:
+        settings |= {"objective": "quantile", "alpha": level, "metric": "quantile"}
+    text, curves = _boost(data, settings, params, params.rounds, (0.0, share))
     booster = lightgbm.Booster(model_str=text)
     if refit:
         whole, rounds = boosting.all_rows(data, booster.current_iteration())
-        text, _ = _boost(whole, params, context, rounds, (share, 1.0))
+        text, _ = _boost(whole, settings, params, rounds, (share, 1.0))
         booster = lightgbm.Booster(model_str=text)
     return Model(data.task, booster, curves)
 
 
 def _boost(
     data: FitData,
+    settings: dict[str, Any],
     params: Params,
-    context: FitContext,
     rounds: int,
     between: tuple[float, float],
 ) -> tuple[str, dict[str, list[float]]]:
@@ -90,9 +103,7 @@ def _boost(
         callbacks.append(lightgbm.early_stopping(params.patience, verbose=False))
     history: dict[str, Any] = {}
     callbacks.append(lightgbm.record_evaluation(history))
-    booster = lightgbm.train(
-        _settings(data, params, context), train, rounds, sets, labels, callbacks=callbacks
-    )
+    booster = lightgbm.train(settings, train, rounds, sets, labels, callbacks=callbacks)
     best = booster.best_iteration if booster.best_iteration > 0 else -1
     return booster.model_to_string(num_iteration=best), boosting.curves_of(history)
 
@@ -126,44 +137,60 @@ def _settings(data: FitData, params: Params, context: FitContext) -> dict[str, A
     }
 
 
-def predict(model: Model, X: np.ndarray) -> np.ndarray:
-    """Return (n,) values or (n, k) probabilities, float64."""
+def predict(model: Model | WindowTrees, X: np.ndarray) -> np.ndarray:
+    """Return (n,) values, (n, k) probabilities or (n, horizon, quantile), float64."""
+    if isinstance(model, WindowTrees):
+        return window_trees.predict(model, X, predict)
     raw = np.asarray(model.booster.predict(X, num_threads=1))
     if model.task == "regression" or raw.ndim == 2:
         return raw
     return np.stack([1 - raw, raw], axis=1)
 
 
-def save(model: Model, folder: Path) -> None:
+def save(model: Model | WindowTrees, folder: Path) -> None:
     """Write LightGBM's own text, and `model.json` beside it."""
+    if isinstance(model, WindowTrees):
+        window_trees.save(model, folder, save)
+        return
     (folder / "model.txt").write_text(model.booster.model_to_string())
     arrays.save_facts(folder, {"task": model.task, "curves": model.curves})
 
 
-def load(folder: Path) -> Model:
+def load(folder: Path) -> Model | WindowTrees:
     """Return the saved model."""
     import lightgbm
+
+    if window_trees.saved(folder):
+        return window_trees.load(folder, load)
 
     booster = lightgbm.Booster(model_str=(folder / "model.txt").read_text())
     return Model(booster=booster, **arrays.load_facts(folder))
 
 
-def truncate(model: Model, share: float) -> Model:
+def truncate(model: Model | WindowTrees, share: float) -> Model | WindowTrees:
     """Return the model of the first `share` of the rounds."""
     import lightgbm
+
+    if isinstance(model, WindowTrees):
+        return window_trees.changed(model, lambda member: truncate(member, share))
 
     kept = max(1, round(share * model.booster.current_iteration()))
     text = model.booster.model_to_string(num_iteration=kept)
     return Model(model.task, lightgbm.Booster(model_str=text), model.curves)
 
 
-def fewer_trees(model: Model, params: Params, share: float) -> Params:
+def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Params:
     """Return the params of a booster of that share of a model's rounds, each a larger step."""
-    return boosting.fewer_rounds(params, model.booster.current_iteration(), share)
+    booster = window_trees.middle(model).booster
+    return boosting.fewer_rounds(params, booster.current_iteration(), share)
 
 
-def to_onnx(model: Model) -> Any:
+def to_onnx(model: Model | WindowTrees) -> Any:
     """Return one tree ensemble and the link."""
+    if isinstance(model, WindowTrees):
+        return window_trees.to_onnx(
+            model, lambda m: (list(_trees(m.booster.model_to_string())), 0.0), strict=False
+        )
     single = list(_trees(model.booster.model_to_string()))
     width = model.booster.num_model_per_iteration()
     trees = forest.join(single, np.arange(len(single)) % width, strict=False)
@@ -202,18 +229,21 @@ def _trees(text: str) -> Iterator[dict[str, np.ndarray]]:
         }
 
 
-def importances(model: Model) -> np.ndarray:
+def importances(model: Model | WindowTrees) -> np.ndarray:
     """Return the share of each feature in the total gain of the splits, (feature,)."""
+    if isinstance(model, WindowTrees):
+        return window_trees.importances(model, importances)
     gain = np.asarray(model.booster.feature_importance("gain"), np.float64)
     return gain / gain.sum() if gain.sum() > 0 else np.full(len(gain), 1 / len(gain))
 
 
-def curves(model: Model) -> dict[str, list[float]]:
+def curves(model: Model | WindowTrees) -> dict[str, list[float]]:
     """Return the loss by round, on the training rows and on those for early stopping."""
-    return model.curves
+    return window_trees.middle(model).curves
 
 
-def facts(model: Model) -> dict[str, Any]:
+def facts(model: Model | WindowTrees) -> dict[str, Any]:
     """Return the estimator, the best round, the rounds run, and those of the model."""
-    kept = model.booster.current_iteration()
-    return {"estimator": "lightgbm on cpu", **boosting.counts(model.curves, kept)}
+    one = window_trees.middle(model)
+    kept = one.booster.current_iteration()
+    return {"estimator": "lightgbm on cpu", **boosting.counts(one.curves, kept)}

@@ -17,9 +17,10 @@ from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
-from tasks.train import arrays, boosting, gpu
+from tasks.train import arrays, boosting, gpu, window_trees
+from tasks.train.window_trees import WindowTrees
 
-TASKS = ("regression", "classification")
+TASKS = ("regression", "classification", "forecast")
 LIBRARIES = ("numpy", "xgboost", "xgboost-cpu")
 NEEDS_IMAGE = False
 CURVE_X = "round"
@@ -62,16 +63,29 @@ class Model:
     device: str
 
 
-def fit(data: FitData, params: Params, context: FitContext) -> Model:
-    """Return the booster of the best round by the rows for early stopping."""
+def fit(data: FitData, params: Params, context: FitContext) -> Model | WindowTrees:
+    """Return the booster of the best round by the rows for early stopping; one a quantile."""
+    if data.sequence:
+        return window_trees.fit(
+            data, context, lambda rows, level: _fit(rows, params, context, level), predict
+        )
+    return _fit(data, params, context)
+
+
+def _fit(data: FitData, params: Params, context: FitContext, level: float | None = None) -> Model:
+    """Return a booster; `level`: of the quantile that it predicts, None for the mean."""
     if context.device == "cuda" and (reason := gpu_missing()):
         raise EngineUnavailable(f"device cuda: {reason}, or set `device: cpu`")
-    refit = params.refit and len(data.y_stop) > 0
+    refit = params.refit and len(data.y_stop) > 0 and level is None  # those calibrate
     share = 0.5 if refit else 1.0
-    booster, curves = _boost(data, params, context, params.rounds, (0.0, share))
+    settings = _settings(data, params, context)
+    if level is not None:
+        base = float(np.float32(np.quantile(data.y, level)))
+        settings |= {"objective": "reg:quantileerror", "quantile_alpha": level, "base_score": base}
+    booster, curves = _boost(data, settings, params, params.rounds, (0.0, share))
     if refit:
         whole, rounds = boosting.all_rows(data, booster.num_boosted_rounds())
-        booster, _ = _boost(whole, params, context, rounds, (share, 1.0))
+        booster, _ = _boost(whole, settings, params, rounds, (share, 1.0))
     booster.set_attr(best_iteration=None, best_score=None)
     booster.set_param({"device": "cpu", "nthread": 1})
     return Model(data.task, _from(bytes(booster.save_raw("ubj"))), curves, context.device)
@@ -79,15 +93,15 @@ def fit(data: FitData, params: Params, context: FitContext) -> Model:
 
 def _boost(
     data: FitData,
+    settings: dict[str, Any],
     params: Params,
-    context: FitContext,
     rounds: int,
     between: tuple[float, float],
 ) -> tuple[Any, dict[str, list[float]]]:
     import xgboost
     from xgboost.callback import EarlyStopping
 
-    shape = {"max_bin": params.max_bins, "nthread": context.threads}
+    shape = {"max_bin": params.max_bins, "nthread": settings["nthread"]}
     train = xgboost.QuantileDMatrix(data.X, data.y, **shape)
     evals, callbacks = [(train, "train")], [_reporter(rounds, between)]
     if len(data.y_stop):
@@ -96,7 +110,7 @@ def _boost(
         callbacks.append(EarlyStopping(rounds=params.patience, data_name="stop", save_best=True))
     history: dict[str, Any] = {}
     booster = xgboost.train(
-        _settings(data, params, context),
+        settings,
         train,
         num_boost_round=rounds,
         evals=evals,
@@ -156,46 +170,58 @@ def _from(raw: bytes) -> Any:
     return booster
 
 
-def predict(model: Model, X: np.ndarray) -> np.ndarray:
-    """Return (n,) values or (n, k) probabilities, float64."""
+def predict(model: Model | WindowTrees, X: np.ndarray) -> np.ndarray:
+    """Return (n,) values, (n, k) probabilities or (n, horizon, quantile), float64."""
+    if isinstance(model, WindowTrees):
+        return window_trees.predict(model, X, predict)
     raw = np.asarray(model.booster.inplace_predict(np.ascontiguousarray(X, np.float32)), np.float64)
     if model.task == "regression":
         return raw.ravel()
     return raw if raw.ndim == 2 else np.stack([1 - raw, raw], axis=1)
 
 
-def save(model: Model, folder: Path) -> None:
+def save(model: Model | WindowTrees, folder: Path) -> None:
     """Write XGBoost's own UBJSON, and `model.json` beside it."""
+    if isinstance(model, WindowTrees):
+        window_trees.save(model, folder, save)
+        return
     (folder / "model.ubj").write_bytes(bytes(model.booster.save_raw("ubj")))
     facts = {"task": model.task, "curves": model.curves, "device": model.device}
     arrays.save_facts(folder, facts)
 
 
-def load(folder: Path) -> Model:
+def load(folder: Path) -> Model | WindowTrees:
     """Return the saved model."""
+    if window_trees.saved(folder):
+        return window_trees.load(folder, load)
     return Model(booster=_from((folder / "model.ubj").read_bytes()), **arrays.load_facts(folder))
 
 
-def truncate(model: Model, share: float) -> Model:
+def truncate(model: Model | WindowTrees, share: float) -> Model | WindowTrees:
     """Return the model of the first `share` of the rounds."""
+    if isinstance(model, WindowTrees):
+        return window_trees.changed(model, lambda member: truncate(member, share))
     kept = max(1, round(share * model.booster.num_boosted_rounds()))
     cut = _from(bytes(model.booster[:kept].save_raw("ubj")))
     return Model(model.task, cut, model.curves, model.device)
 
 
-def fewer_trees(model: Model, params: Params, share: float) -> Params:
+def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Params:
     """Return the params of a booster of that share of a model's rounds, each a larger step."""
-    return boosting.fewer_rounds(params, model.booster.num_boosted_rounds(), share)
+    booster = window_trees.middle(model).booster
+    return boosting.fewer_rounds(params, booster.num_boosted_rounds(), share)
 
 
-def to_onnx(model: Model) -> Any:
+def to_onnx(model: Model | WindowTrees) -> Any:
     """Return one tree ensemble and the link."""
-    content = json.loads(bytes(model.booster.save_raw("json")))["learner"]
+    if isinstance(model, WindowTrees):
+        return window_trees.to_onnx(model, _trees, strict=True)
+    content = _content(model)
     booster = content["gradient_booster"]["model"]
     single = [_tree(tree) for tree in booster["trees"]]
     classes = max(int(content["learner_model_param"]["num_class"]), 1)
     trees = forest.join(single, booster["tree_info"], strict=True)
-    base = np.atleast_1d(json.loads(content["learner_model_param"]["base_score"])).astype(float)
+    base = _base(content)
     link = "identity"
     if model.task == "classification":
         link = "sigmoid" if classes == 1 else "softmax"
@@ -204,6 +230,21 @@ def to_onnx(model: Model) -> Any:
     features = int(content["learner_model_param"]["num_feature"])
     base = np.broadcast_to(base, classes)
     return tree_graph.to_onnx(trees, features, classes, base, output_name(model.task), link)
+
+
+def _content(model: Model) -> dict[str, Any]:
+    return json.loads(bytes(model.booster.save_raw("json")))["learner"]
+
+
+def _base(content: dict[str, Any]) -> np.ndarray:
+    return np.atleast_1d(json.loads(content["learner_model_param"]["base_score"])).astype(float)
+
+
+def _trees(model: Model) -> tuple[list[dict[str, np.ndarray]], float]:
+    """Return the trees of one output, and what they are added to."""
+    content = _content(model)
+    trees = content["gradient_booster"]["model"]["trees"]
+    return [_tree(tree) for tree in trees], float(_base(content)[0])
 
 
 def _tree(tree: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -219,23 +260,26 @@ def _tree(tree: dict[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def importances(model: Model) -> np.ndarray:
+def importances(model: Model | WindowTrees) -> np.ndarray:
     """Return the share of each feature in the total gain of the splits, (feature,)."""
+    if isinstance(model, WindowTrees):
+        return window_trees.importances(model, importances)
     gain = np.zeros(model.booster.num_features())
     for name, value in model.booster.get_score(importance_type="total_gain").items():
         gain[int(name[1:])] = value
     return gain / gain.sum() if gain.sum() > 0 else np.full(len(gain), 1 / len(gain))
 
 
-def curves(model: Model) -> dict[str, list[float]]:
+def curves(model: Model | WindowTrees) -> dict[str, list[float]]:
     """Return the loss by round, on the training rows and on those for early stopping."""
-    return model.curves
+    return window_trees.middle(model).curves
 
 
-def facts(model: Model) -> dict[str, Any]:
+def facts(model: Model | WindowTrees) -> dict[str, Any]:
     """Return the estimator, the best round, the rounds run, and those of the model."""
-    kept = model.booster.num_boosted_rounds()
-    return {"estimator": f"xgboost on {model.device}", **boosting.counts(model.curves, kept)}
+    one = window_trees.middle(model)
+    kept = one.booster.num_boosted_rounds()
+    return {"estimator": f"xgboost on {one.device}", **boosting.counts(one.curves, kept)}
 
 
 def gpu_missing() -> str | None:

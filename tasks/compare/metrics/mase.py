@@ -1,0 +1,25 @@
+"""Mean absolute scaled error: that of the median over that of "as a season ago" in training.
+
+Hyndman & Koehler 2006, "Another look at measures of forecast accuracy". Below 1: better than the
+seasonal naive forecast was, one season ahead, on the training part. NaN where that one never errs.
+"""
+
+import numpy as np
+
+from tasks.core.sequence import Sequence
+
+TASK = "forecast"
+GREATER_IS_BETTER = False
+
+
+def rows(y: np.ndarray, prediction: np.ndarray, sequence: Sequence) -> np.ndarray:
+    """Return each forecast's mean absolute error, (n, 1).
+
+    y: (n, horizon); prediction: (n, horizon, quantile).
+    """
+    return np.abs(prediction[:, :, sequence.median] - y).mean(axis=1)[:, None]
+
+
+def combine(means: np.ndarray, sequence: Sequence) -> np.ndarray:
+    """Return the metric of means over rows, (..., 1) -> (...)."""
+    return means[..., 0] / (sequence.scale or np.nan)

@@ -1,0 +1,236 @@
+"""The ends of a network that forecasts: windows taken apart, and quantiles put together.
+
+Imported inside functions only, as torch is. n: rows; everything is float32.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tasks.nets.layers import Standardise
+
+Relative = Literal["last", "window"]
+AHEAD = 2  # what is told of a step beside what is known of it: how far it is, in two scales
+LEVELS = 2  # of a window: mean and spread of the target
+AT_ONCE = 2**19  # numbers of X that are evaluated at once
+LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised units
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row of X is: past (context, channel), the target first, future (horizon, known), static.
+
+    season: steps of a season, whose last one is shown beside each step where `context` has it.
+    """
+
+    context: int
+    horizon: int
+    channels: int
+    known: int
+    season: int
+    static: int = 0
+
+    @property
+    def past_size(self) -> int:
+        """Return how many columns of X are of the past."""
+        return self.context * self.channels
+
+    @property
+    def features(self) -> int:
+        """Return the columns of X."""
+        return self.past_size + self.horizon * self.known + self.static
+
+    @property
+    def seasonal(self) -> bool:
+        """Return whether the past has a whole season."""
+        return 0 < self.season <= self.context
+
+    @property
+    def levels(self) -> int:
+        """Return how many numbers are told of a window as a whole."""
+        return LEVELS + self.static
+
+    @property
+    def ahead(self) -> int:
+        """Return how many numbers are told of each step ahead."""
+        return self.known + self.seasonal + AHEAD
+
+    def same_time(self) -> list[int]:
+        """Return for each step ahead the step of the past that is whole seasons before it."""
+        first = self.context - self.season
+        return [first + step % self.season for step in range(self.horizon)]
+
+    def distances(self) -> Tensor:
+        """Return how far each step is, (horizon, AHEAD): even, and finer for the first ones."""
+        steps = torch.arange(1, self.horizon + 1, dtype=torch.float32)
+        return torch.stack([steps / self.horizon, 1 / steps], 1)
+
+
+class Logarithm(nn.Module):
+    """sign(x) log(1 + |x| / unit): even steps for equal ratios, above the unit."""
+
+    def __init__(self, unit: float) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sign(x) * torch.log1p(x.abs() / self.unit)
+
+
+class Restored(nn.Module):
+    """Brings standardised values back to the target's own unit, as `Scaling.up` does."""
+
+    def __init__(self, offset: float, scale: float, unit: float | None) -> None:
+        super().__init__()
+        self.offset, self.scale, self.unit = offset, scale, unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * self.scale + self.offset
+        return y if self.unit is None else torch.sign(y) * self.unit * torch.expm1(y.abs())
+
+
+class Windows(nn.Module):
+    """Takes rows (n, feature) apart, each part standardised: past (n, context, channel), known (n,
+    horizon, known) and static (n, static).
+
+    The target's logarithm is taken before where `unit` is given.
+    """
+
+    def __init__(self, shape: Shape, unit: float | None, scales: list[Standardise]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.logarithm = Logarithm(unit) if unit else None
+        self.scales = nn.ModuleList(scales)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        shape = self.shape
+        last = shape.features - shape.static
+        past = x[:, : shape.past_size].reshape(len(x), shape.context, shape.channels)
+        if self.logarithm is not None:
+            past = torch.cat([self.logarithm(past[:, :, :1]), past[:, :, 1:]], 2)
+        known = x[:, shape.past_size : last].reshape(len(x), shape.horizon, shape.known)
+        parts = (past, known, x[:, last:])
+        return [scale(part) for scale, part in zip(self.scales, parts, strict=True)]
+
+
+class Ascending(nn.Module):
+    """Makes quantiles of numbers: (…, quantile) -> the same, ascending.
+
+    The median is the number itself; each other one is away from its neighbour by the softplus of
+    its own number, so that none can cross.
+    """
+
+    def __init__(self, median: int) -> None:
+        super().__init__()
+        self.median = median
+
+    def forward(self, x: Tensor) -> Tensor:
+        median = x[..., self.median : self.median + 1]
+        apart = nn.functional.softplus(x)
+        below, above = apart[..., : self.median], apart[..., self.median + 1 :]
+        lower = median - below.flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([lower, median, median + above.cumsum(-1)], -1)
+
+
+class Forecaster(nn.Module):
+    """(n, feature) -> (n, horizon x quantile), in units of the standardised target.
+
+    `body` takes past (n, context, channel), what is told of each step ahead (n, horizon, ahead) and
+    the window's levels (n, levels), and gives numbers (n, horizon, quantile). With `relative` the
+    target is seen, and foretold, from the window's last value, or from the window's mean and in its
+    spread (Kim et al. 2022, "Reversible instance normalization"). `offsets` calibrate the
+    quantiles; where they would cross, the outer one goes with the inner.
+    """
+
+    distances: Tensor
+    same_time: Tensor
+    offsets: Tensor  # (horizon, quantile): added to what a fitted network foretells
+
+    def __init__(
+        self,
+        windows: Windows,
+        body: nn.Module,
+        quantiles: list[float],
+        relative: Relative | None,
+    ) -> None:
+        super().__init__()
+        self.windows, self.body, self.relative = windows, body, relative
+        self.ascending = Ascending(quantiles.index(0.5))
+        self.levels = quantiles
+        shape = windows.shape
+        self.register_buffer("distances", shape.distances(), persistent=False)
+        same_time = torch.tensor(shape.same_time() if shape.seasonal else [])
+        self.register_buffer("same_time", same_time, persistent=False)
+        self.register_buffer("offsets", torch.zeros(shape.horizon, len(quantiles)))
+        self.rows_at_once = max(1, AT_ONCE // shape.features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        past, ahead, levels, centre, size = self.seen(x)
+        numbers = self.ascending(self.body(past, ahead, levels))
+        if self.relative == "window":
+            numbers = numbers * size[:, :, None]
+        if self.relative:
+            numbers = numbers + centre[:, :, None]
+        if not self.training:
+            numbers = outward(numbers + self.offsets, self.ascending.median)
+        return numbers.flatten(1)
+
+    def seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return what the body sees (past, ahead, levels), and the centre and size, (n, 1)."""
+        past, known, static = self.windows(x)
+        target = past[:, :, :1]
+        mean = target.mean(1)  # (n, 1)
+        spread = ((target - mean[:, None]) ** 2).mean(1).sqrt()
+        centre = target[:, -1] if self.relative == "last" else mean
+        size = spread + LEAST_SPREAD
+        if self.relative:
+            target = target - centre[:, None]
+        if self.relative == "window":
+            target = target / size[:, None]
+        if self.relative:
+            past = torch.cat([target, past[:, :, 1:]], 2)
+        told = [known] if self.windows.shape.known else []
+        if self.windows.shape.seasonal:
+            told.append(target[:, self.same_time])
+        told.append(self.distances.expand(len(x), -1, -1))
+        return past, torch.cat(told, 2), torch.cat([mean, spread, static], 1), centre, size
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Return the mean pinball loss of what it gave, for y (n, horizon), standardised."""
+        return pinball(outputs, y, self.levels)
+
+
+def outward(numbers: Tensor, median: int) -> Tensor:
+    """Return the same (…, quantile), none nearer the median than the one before it."""
+    below = numbers[..., : median + 1].flip(-1).cummin(-1).values.flip(-1)
+    above = numbers[..., median:].cummax(-1).values
+    return torch.cat([below, above[..., 1:]], -1)
+
+
+def pinball(outputs: Tensor, y: Tensor, quantiles: list[float]) -> Tensor:
+    """Return the mean pinball loss over rows, steps and quantiles (Koenker & Bassett 1978).
+
+    outputs: (n, horizon x quantile); y: (n, horizon).
+    """
+    levels = torch.tensor(quantiles, device=y.device)
+    missed = y[:, :, None] - outputs.float().reshape(*y.shape, len(quantiles))
+    return torch.maximum(levels * missed, (levels - 1) * missed).mean()
+
+
+def remembering(layer: nn.LSTM) -> nn.LSTM:
+    """Return an LSTM that begins by remembering: the bias of its forget gates is 1 in all.
+
+    Jozefowicz et al. 2015 ("An empirical exploration of recurrent network architectures").
+    """
+    width = layer.hidden_size
+    for name, weight in layer.named_parameters():
+        if name.startswith("bias_ih"):
+            nn.init.constant_(weight[width : 2 * width].detach(), 1.0)
+        elif name.startswith("bias_hh"):
+            nn.init.zeros_(weight)
+        else:
+            nn.init.uniform_(weight, -1 / math.sqrt(width), 1 / math.sqrt(width))
+    return layer

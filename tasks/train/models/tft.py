@@ -1,0 +1,46 @@
+"""The Temporal Fusion Transformer (Lim et al. 2021, arXiv 1912.09363): it says what it looks at.
+
+Which variables count, and which steps of the past, is among its facts. Not where seconds of fitting
+count: it takes ten times as long as an LSTM of its width, and wants some thousand windows.
+"""
+
+from pydantic import Field
+
+from tasks.train import forecasts
+from tasks.train.forecasts import (
+    curves,
+    facts,
+    importances,
+    narrower,
+    predict,
+    to_onnx,
+    torch_module,
+)
+from tasks.train.networks import gpu_missing, save
+
+__all__ = [
+    "curves",
+    "facts",
+    "gpu_missing",
+    "importances",
+    "narrower",
+    "predict",
+    "save",
+    "to_onnx",
+    "torch_module",
+]
+TASKS = ("forecast",)
+LIBRARIES = ("numpy", "safetensors", "torch")
+NEEDS_IMAGE = False
+CURVE_X = "epoch"
+SPLITS = True  # after an out-of-memory it can work on a batch in pieces
+
+
+class Params(forecasts.Params):
+    """Size of the network, what it sees of a window, and how it is fitted."""
+
+    heads: int = Field(default=2, ge=1, le=16, description="of attention; they divide the width")
+
+
+_family = forecasts.Family("tft", ("width", "heads", "dropout"))
+fit, tune, load = _family.fit, _family.tune, _family.load
