@@ -55,8 +55,8 @@ UNITS = {
     "mg/m3": Unit("mass in air", 1000.0),
 }
 ALIASES = {
-    "degC": ("c", "°c", "celsius", "deg c", "℃"),
-    "degF": ("f", "°f", "fahrenheit", "deg f", "℉"),
+    "degC": ("c", "°c", "celsius", "deg c", "℃", "degree celsius", "degrees celsius"),
+    "degF": ("f", "°f", "fahrenheit", "deg f", "℉", "degree fahrenheit", "degrees fahrenheit"),
     "K": ("kelvin",),
     "hPa": ("mbar", "mb", "millibar"),
     "mmHg": ("mm hg", "mm_hg", "torr"),

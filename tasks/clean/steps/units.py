@@ -101,7 +101,7 @@ def findings(
         if old in params.to and params.to[old] != old:
             what = "converted" if params.convert else "not converted (convert: false)"
             found.append(finding(what, name, f"{old} to {params.to[old]}", values))
-        elif unit and old is None:
+        elif unit and old is None and kind_of(name, None):
             found.append(finding("unknown unit, not looked at", name, unit, values))
     return found
 
