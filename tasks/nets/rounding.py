@@ -20,15 +20,15 @@ TINY = 1e-8
 
 
 class Rounded(nn.Module):
-    """A layer (Conv2d or Linear) whose inputs and weights are rounded."""
+    """A layer whose inputs and weights are rounded."""
 
     low: Tensor
     high: Tensor
     seen: Tensor
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer: nn.Conv2d | nn.Linear = layer
         for name in ("low", "high", "seen"):
             self.register_buffer(name, torch.zeros(()))
 
