@@ -23,7 +23,7 @@ def test_activations_take_256_values_and_a_channel_of_weights_129():
     assert (float(made.low), float(made.high)) == pytest.approx((float(x.min()), float(x.max())))
     assert (made._rounded(x) - x).abs().max() <= step * 0.501
     seen = []
-    layer.register_forward_pre_hook(lambda module, _: seen.append(module.weight.detach()))
+    layer.register_forward_pre_hook(lambda *_: seen.append(layer.weight.detach()))
     made(x)
     for channel, exact in zip(seen[0], layer.weight.detach(), strict=True):
         largest = exact.abs().max()
