@@ -16,9 +16,11 @@ def to_onnx(network: Any, scaling: Scaling) -> Any:
     in the target's own unit.
     """
     graph, shape = Graph(), network.windows.shape
-    past, ahead, levels, centre, size = _seen(graph, network, "X")
+    past, ahead, levels, nearest, centre, size = _seen(graph, network, "X")
     body = _fusion if hasattr(network.body, "attention") else _encoder_decoder
     numbers = _ascending(graph, network, body(graph, network.body, past, ahead, levels))
+    direct = layer(graph, network.highway, nearest)
+    numbers = graph.add("Add", numbers, _unsqueeze(graph, direct, 2))
     if network.relative == "window":
         numbers = graph.add("Mul", numbers, _unsqueeze(graph, size, 2))
     if network.relative:
@@ -42,8 +44,10 @@ def _up(graph: Graph, z: str, scaling: Scaling) -> str:
     return graph.add("Mul", graph.add("Sign", z), size)
 
 
-def _seen(graph: Graph, network: Any, x: str) -> tuple[str, str, str, str, str]:
-    """Add `Forecaster.seen`: past, ahead, levels, centre (N, 1) and size (N, 1)."""
+def _seen(graph: Graph, network: Any, x: str) -> tuple[str, str, str, str, str, str]:
+    """Add `Forecaster.seen`: the fields of `Seen`."""
+    from tasks.nets import windows
+
     shape = network.windows.shape
     target, others, known, static = _windows(graph, network.windows, x)
     axes = graph.constant([1], np.int64)
@@ -58,7 +62,7 @@ def _seen(graph: Graph, network: Any, x: str) -> tuple[str, str, str, str, str]:
         centre = _squeeze(graph, _slice(graph, target, shape.context - 1, shape.context, 1), 1)
         target = graph.add("Sub", target, _unsqueeze(graph, centre, 1))
     elif network.relative == "window":
-        size = graph.add("Add", spread, graph.constant([_least_spread()]))
+        size = graph.add("Add", spread, graph.constant([windows.LEAST_SPREAD]))
         target = graph.add("Div", away, _unsqueeze(graph, size, 1))
     past = graph.add("Concat", target, *others, axis=2) if others else target
     told = list(known)
@@ -67,7 +71,9 @@ def _seen(graph: Graph, network: Any, x: str) -> tuple[str, str, str, str, str]:
         told.append(graph.add("Gather", target, places, axis=1))
     zero = graph.add("Mul", _unsqueeze(graph, mean, 1), graph.constant([0.0]))  # (N, 1, 1)
     told.append(graph.add("Add", zero, graph.constant(array(network.distances)[None])))
-    return past, graph.add("Concat", *told, axis=2), levels, centre, size
+    first = max(0, shape.context - windows.NEAREST)
+    nearest = _squeeze(graph, _slice(graph, target, first, shape.context, 1), 2)
+    return past, graph.add("Concat", *told, axis=2), levels, nearest, centre, size
 
 
 def _windows(graph: Graph, windows: Any, x: str) -> tuple[str, list[str], list[str], list[str]]:
@@ -237,8 +243,8 @@ def _variables(graph: Graph, own: Any, x: str) -> str:
         return graph.add("Add", graph.add("Mul", numbers, scale), shift)
 
     inner = graph.add("Elu", spread(own.first))
-    gated = graph.add("MatMul", inner, graph.constant(array(own.gate)))
-    gated = _glu(graph, graph.add("Add", gated, graph.constant(array(own.gate_bias))))
+    gated = graph.add("MatMul", inner, graph.constant(array(own.kernel)))
+    gated = _glu(graph, graph.add("Add", gated, graph.constant(array(own.kernel_bias))))
     added = graph.add("Add", spread(own.embedding), gated)
     ones = np.ones(own.gain.shape[-1])
     normed = graph.add("LayerNormalization", added, graph.constant(ones), graph.constant(0 * ones))
@@ -256,12 +262,21 @@ def _attention(graph: Graph, block: Any, steps: str, last: str) -> str:
     query, key = heads(block.query, last, [0, 2, 1, 3]), heads(block.key, steps, [0, 2, 3, 1])
     scores = graph.add("MatMul", query, key)
     scores = graph.add("Mul", scores, graph.constant([block.each**-0.5]))
-    scores = graph.add("Add", scores, graph.constant(array(block.mask)))
+    scores = graph.add("Add", scores, _mask(graph, *block.mask.shape))
     weights = graph.add("Softmax", scores, axis=-1)
     values = _unsqueeze(graph, layer(graph, block.value, steps), 1)
     seen = graph.add("MatMul", weights, values)
     mean = graph.add("ReduceMean", seen, graph.constant([1], np.int64), keepdims=0)
     return layer(graph, block.out, mean)
+
+
+def _mask(graph: Graph, ahead: int, steps: int) -> str:
+    """Add `Attention.mask`, (ahead, steps), from two rows of numbers: the file is half as large."""
+    from tasks.nets.fusion import HIDDEN
+
+    last = graph.constant(np.arange(steps - ahead, steps)[:, None])
+    later = graph.add("Greater", graph.constant(np.arange(steps)[None]), last)
+    return graph.add("Mul", graph.cast(later, "float32"), graph.constant([HIDDEN]))
 
 
 def layer(graph: Graph, one: Any, x: str) -> str:
@@ -322,12 +337,6 @@ def _squeeze(graph: Graph, x: str, axis: int) -> str:
 
 def _unsqueeze(graph: Graph, x: str, axis: int) -> str:
     return graph.add("Unsqueeze", x, graph.constant([axis], np.int64))
-
-
-def _least_spread() -> float:
-    from tasks.nets.windows import LEAST_SPREAD
-
-    return LEAST_SPREAD
 
 
 def array(tensor: Any) -> np.ndarray:

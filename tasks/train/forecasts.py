@@ -83,7 +83,7 @@ class Family:
 
         scaled, hooks = _scaled(data, build), replace(_hooks(build), objective=objective)
         fitted = networks.fit(scaled, context, params.settings, make, build, hooks)
-        return _calibrated(fitted, scaled)
+        return _calibrated(_told(fitted, data), scaled)
 
     def tune(
         self,
@@ -147,6 +147,35 @@ def _scaled(data: FitData, build: dict[str, Any]) -> FitData:
     scale = Scaling(**build["ends"]["scaling"])
     y, y_stop = (scale.down(y).astype(np.float32) for y in (data.y, data.y_stop))
     return replace(data, y=y, y_stop=y_stop)
+
+
+def _told(model: Network, data: FitData) -> Network:
+    """Return the model with what its network looks at among its facts, where it can say so.
+
+    Of the rows for early stopping: shares of variables, and of attention by distance.
+    """
+    import torch
+
+    network, sequence = model.module, data.sequence
+    if sequence is None or not hasattr(network.body, "looks"):
+        return model
+    X = data.X_stop if len(data.X_stop) else data.X
+    X = X[:: -(-len(X) // network.rows_at_once)]
+    with torch.inference_mode():
+        seen = network.seen(torch.from_numpy(np.ascontiguousarray(X)))
+        found = network.body.looks(seen.past, seen.ahead, seen.levels)
+    looks = {name: [round(float(v), 5) for v in values] for name, values in found.items()}
+    season = ["same time in the last season"] if network.windows.shape.seasonal else []
+    names = {
+        "past": sequence.channels,
+        "ahead": [*sequence.known, *season, "steps ahead", "1 / steps ahead"],
+        "static": ["mean", "spread", *sequence.static],
+    }
+    facts: dict[str, Any] = {
+        "variables": {k: dict(zip(v, looks[k], strict=True)) for k, v in names.items()},
+        "attention_by_distance": looks["attention"],
+    }
+    return replace(model, facts=model.facts | facts)
 
 
 def _with_offsets(model: Network, offsets: np.ndarray) -> Network:

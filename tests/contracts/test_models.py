@@ -7,6 +7,8 @@ import pytest
 
 from tasks.core import plugins, progress
 from tasks.core.fitting import FitContext, FitData
+from tasks.core.sequence import by_channel
+from tests.forecasts import windows
 
 pytestmark = pytest.mark.contracts
 ALL = plugins.names("model")
@@ -22,12 +24,20 @@ QUICK: dict[str, dict[str, Any]] = {
     "vgg16": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
     "vgg19": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
     "mobilenet_v2": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
+    "lstm": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
+    "tcn": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
+    "tft": {"epochs": 10, "width": 8, "batch_size": 16, "learning_rate": 0.02},
 }
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 
 
 def make(task: str, image: bool, seed: int = 3) -> FitData:
-    """Return learnable rows: integers (ties), one constant column, a class without rows."""
+    """Return learnable rows: integers (ties), one constant column, a class without rows.
+
+    Of a forecast: windows of a series with a season.
+    """
+    if task == "forecast":
+        return windows()
     rng = np.random.default_rng(seed)
     n = 260
     d = 64 if image else 6
@@ -90,7 +100,7 @@ def test_what_is_saved_can_hold_no_code(fitted, tmp_path, name, task):
 @pytest.mark.parametrize("name", ALL)
 def test_the_module_has_what_a_model_needs(name):
     module = plugins.plugin("model", name)
-    assert set(module.TASKS) <= {"regression", "classification"}
+    assert set(module.TASKS) <= {"regression", "classification", "forecast"}
     assert module.TASKS
     assert isinstance(module.NEEDS_IMAGE, bool)
     assert module.LIBRARIES
@@ -105,7 +115,11 @@ def test_the_module_has_what_a_model_needs(name):
 def test_predictions_have_the_shape_of_the_task(fitted, name, task):
     data, model = fitted[name, task]
     predicted = plugins.plugin("model", name).predict(model, data.X_stop)
-    if task == "regression":
+    if task == "forecast":
+        assert predicted.shape == (60, 3, 3)
+        assert predicted.dtype == np.float64
+        assert (np.diff(predicted, axis=2) >= 0).all()
+    elif task == "regression":
         assert predicted.shape == (60,)
         assert abs(predicted.mean() - data.y.mean()) < data.y.std()
     else:
@@ -119,8 +133,15 @@ def test_it_beats_the_baseline_on_what_can_be_learnt(fitted, name, task):
     data, model = fitted[name, task]
     predicted = plugins.plugin("model", name).predict(model, data.X_stop)
     image = plugins.plugin("model", name).NEEDS_IMAGE
-    if name == "baseline" or image:  # a convnet has nothing to gain from pixels without places
+    repeats = name in ("persistence", "seasonal_naive")
+    if (
+        name == "baseline" or repeats or image
+    ):  # a convnet has nothing to gain from pixels without places
         assert np.isfinite(predicted).all()
+    elif task == "forecast":
+        last = data.X_stop[:, -6, None]  # of the target, before `other`, `known` and 3 steps ahead
+        error = np.abs(predicted[:, :, 1] - data.y_stop).mean()
+        assert error < 0.6 * np.abs(last - data.y_stop).mean()
     elif task == "regression":
         assert np.mean((predicted - data.y_stop) ** 2) < 0.6 * data.y_stop.var()
     else:
@@ -171,12 +192,11 @@ def test_the_graph_gives_the_same_on_every_row_and_for_any_number_of_rows(fitted
         module.to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     [given], [out] = session.get_inputs(), session.get_outputs()
-    width = 1 if task == "regression" else 4
+    width = {"regression": 1, "classification": 4, "forecast": 9}[task]
+    output = {"regression": "prediction", "forecast": "quantiles"}.get(task, "probabilities")
     assert (given.name, given.shape[1:]) == ("X", [data.X.shape[1]])
     assert isinstance(given.shape[0], str)
-    assert (out.name, out.shape[1:]) == (
-        ("prediction", [1]) if task == "regression" else ("probabilities", [4])
-    )
+    assert (out.name, out.shape[1:]) == (output, [width])
     X = np.concatenate([data.X, data.X_stop])
     expected = module.predict(model, X).reshape(len(X), width)
     [found] = session.run(None, {"X": X})
@@ -197,7 +217,10 @@ def test_importances_are_shares_of_the_features(fitted, name, task):
     assert shares.shape == (data.X.shape[1],)
     assert (shares >= 0).all()
     assert abs(shares.sum() - 1) < 1e-6
-    if not plugins.plugin("model", name).NEEDS_IMAGE:
+    if task == "forecast":
+        channels = by_channel(data.sequence, shares)
+        assert channels["other"] == min(channels.values())
+    elif not plugins.plugin("model", name).NEEDS_IMAGE:
         assert shares.argmax() == 0
         assert shares[1] < 1e-6
 
@@ -223,6 +246,7 @@ def test_it_fits_without_rows_for_early_stopping(name, task):
     none = FitData(
         X=data.X, y=data.y, X_stop=data.X_stop[:0], y_stop=data.y_stop[:0], task=data.task,
         n_classes=data.n_classes, image_shape=data.image_shape, feature_names=data.feature_names,
+        sequence=data.sequence,
     )  # fmt: skip
     model = fit(name, none)
     assert np.isfinite(module.predict(model, data.X_stop)).all()
