@@ -22,7 +22,7 @@ LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised un
 
 @dataclass(frozen=True)
 class Shape:
-    """What a row of X is: past (context, channel), the target first, future (horizon, known), static.
+    """A row of X: past (context, channel), the target first, then future (horizon, known), static.
 
     season: steps of a season, whose last one is shown beside each step where `context` has it.
     """

@@ -129,8 +129,10 @@ class Family:
 
 
 def narrower(params: Params, share: float) -> Params:
-    """Return the params of a network with that share of the width."""
-    return params.model_copy(update={"width": max(2, round(params.width * share))})
+    """Return the params of a network with about that share of the width."""
+    heads = getattr(params, "heads", 1)  # which divide it
+    width = heads * max(1, round(params.width * share / heads))
+    return params.model_copy(update={"width": max(2, width)})
 
 
 def _hooks(build: dict[str, Any]) -> Hooks:

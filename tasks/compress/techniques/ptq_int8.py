@@ -10,8 +10,8 @@ Two dialects, since no engine is fast on the other's:
 
 Activation ranges come from training rows fed through the whole graph. Not for models in which a
 rare large value matters (its range is shared by all): `mode: dynamic` finds ranges anew for each
-call, for matrix products alone (a convolution would be 6 times slower). An LSTM's ranges are always
-found anew, in `int8_cpu`, by an operator that ONNX Runtime alone has; `int8_trt` leaves it as it is.
+call, for matrix products alone (a convolution would be 6 times slower). The ranges of an LSTM are
+always found anew, in `int8_cpu`, by an operator of ONNX Runtime alone; `int8_trt` leaves it alone.
 """
 
 from collections.abc import Collection, Iterator

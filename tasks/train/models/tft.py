@@ -4,7 +4,9 @@ Which variables count, and which steps of the past, is among its facts. Not wher
 count: it takes ten times as long as an LSTM of its width, and wants some thousand windows.
 """
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from tasks.train import forecasts
 from tasks.train.forecasts import (
@@ -41,6 +43,12 @@ class Params(forecasts.Params):
     """Size of the network, what it sees of a window, and how it is fitted."""
 
     heads: int = Field(default=2, ge=1, le=16, description="of attention; they divide the width")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width: a multiple of heads ({self.heads}), found {self.width}")
+        return self
 
 
 _family = forecasts.Family("tft", ("width", "heads", "dropout"))

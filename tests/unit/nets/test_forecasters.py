@@ -111,16 +111,23 @@ def test_each_step_ahead_is_told_of_the_same_time_of_the_last_season():
     np.testing.assert_allclose(seen.ahead[0, :, 4].numpy(), 1 / np.arange(1, 8), rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", BODIES)
-def test_relative_forecasts_move_with_the_window(kind):
-    """A target with 40 more in all steps is foretold 40 higher; what is apart by twice, twice."""
-    for relative, factor in (("last", 1.0), ("window", 1.0)):
-        made, scaling, X = network(kind, "least", relative)
-        made.offsets.zero_()
-        before = scaling.up(fitting.outputs_of(made, X))
-        after = scaling.up(fitting.outputs_of(made, factor * X + 40))
-        if kind == "tft" or relative == "last":  # but for what the levels tell
-            assert np.abs(after - before).mean() == pytest.approx(40, rel=0.5)
+@pytest.mark.parametrize("relative", ["last", "window"])
+def test_a_relative_network_sees_the_same_whatever_the_level(relative):
+    """Kim et al. 2022, section 3: only the window's own mean and spread are told beside it."""
+    import torch
+
+    made, _, X = network("lstm", "least", relative)
+    made.windows.scales[0].mean.zero_()
+    before, after = (made.seen(torch.from_numpy(x)) for x in (X, X + 40))
+    close = {"rtol": 1e-3, "atol": 1e-4}
+    torch.testing.assert_close(after.past, before.past, **close)
+    torch.testing.assert_close(after.ahead, before.ahead, **close)
+    moved = after.centre - before.centre
+    torch.testing.assert_close(moved, torch.full_like(moved, 1.0))  # 40 of a spread of 40
+    if relative == "last":
+        assert (before.past[:, -1, 0] == 0).all()
+    else:
+        torch.testing.assert_close(before.past[:, :, 0].mean(1), torch.zeros(30), atol=1e-5, rtol=0)
 
 
 def test_ascending_numbers_start_from_the_median():
