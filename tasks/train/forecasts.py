@@ -22,9 +22,9 @@ from tasks.train.networks import Network
 class Params(PluginParams):
     """What is seen of a window, and how the network is fitted."""
 
-    width: int = Field(default=32, ge=2, le=1024, description="units, or channels, of a layer")
+    width: int = Field(default=16, ge=2, le=1024, description="units, or channels, of a layer")
     dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="share of units left out in training"
+        default=0.2, ge=0, lt=1, description="share of units left out in training"
     )
     relative: Literal["last", "window"] | None = Field(
         default=None,
@@ -34,10 +34,10 @@ class Params(PluginParams):
     transform: Literal["log"] | None = Field(
         default=None, description="log: errors count by ratio, for targets with rare large values"
     )
-    epochs: int = Field(default=20, ge=1, le=5000, description="passes over the windows, at most")
-    batch_size: int = Field(default=64, ge=2, description="windows of a step")
+    epochs: int = Field(default=12, ge=1, le=5000, description="passes over the windows, at most")
+    batch_size: int = Field(default=128, ge=2, description="windows of a step")
     learning_rate: float = Field(
-        default=2e-3, gt=0, description="at its highest, after the warm-up"
+        default=4e-3, gt=0, description="at its highest, after the warm-up"
     )
     weight_decay: float = Field(default=1e-2, ge=0, description="of AdamW")
     patience: int = Field(default=6, ge=1, description="epochs without a better figure, then stop")

@@ -43,6 +43,10 @@ class Params(forecasts.Params):
     """Size of the network, what it sees of a window, and how it is fitted."""
 
     heads: int = Field(default=2, ge=1, le=16, description="of attention; they divide the width")
+    epochs: int = Field(default=5, ge=1, le=5000, description="passes over the windows, at most")
+    batch_size: int = Field(default=64, ge=2, description="windows of a step")
+    learning_rate: float = Field(default=2e-3, gt=0, description="at its highest")
+    patience: int = Field(default=3, ge=1, description="epochs without a better figure, then stop")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
