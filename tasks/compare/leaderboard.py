@@ -197,6 +197,9 @@ def _method(meta: Meta, resamples: dict[str, Scores], params: Params, draws: dic
     counts = sorted({scores["repeats"] for scores in resamples.values()})
     fewer = sorted({count for count in draws.values() if count < params.bootstrap})
     few = f" ({', '.join(m for m in draws if draws[m] in fewer)}: {fewer[0]})" if fewer else ""
+    how = "BCa", "rows taken as independent"
+    if meta.sequence:
+        how = "percentile", f"origins drawn in blocks of {meta.sequence.block}"
     resampled = " to ".join(str(c) for c in counts[:: max(len(counts) - 1, 1)])
     return (
         f"order and ties: {resampled} resamples of the training part (split {meta.split['name']}), "
@@ -205,6 +208,6 @@ def _method(meta: Meta, resamples: dict[str, Scores], params: Params, draws: dic
         "with fewer resamples is compared on the common ones; one that the rows of "
         f"{meta.judged} show behind the best is not tied (paired bootstrap, Bonferroni). "
         "Intervals: "
-        f"{params.confidence:.0%}, BCa bootstrap of the rows of {meta.judged}, {params.bootstrap} "
-        f"draws{few}, rows taken as independent."
+        f"{params.confidence:.0%}, {how[0]} bootstrap of the rows of {meta.judged}, "
+        f"{params.bootstrap} draws{few}, {how[1]}."
     )

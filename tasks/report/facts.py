@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from tasks.core.artifacts import Artifact
+from tasks.report import series
 from tasks.report.params import Params
 
 FORMAT = 1
@@ -35,6 +36,7 @@ def facts(sources: list[Artifact], workload: str, params: Params) -> dict[str, A
         "cleaning": _read(by_name, "clean/table", "steps.json") or [],
         "leaderboard": board,
         "models": _models(by_name, meta, params),
+        "series": series.facts(by_name, board),
         "variants": _variants(by_name),
         "benchmark": measured | {"latencies": _latencies(by_name)},
         "recommendation": _read(by_name, "recommend/choice", "recommendation.json"),

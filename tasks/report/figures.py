@@ -7,7 +7,7 @@ theme. Every text goes into charts through `plain`: Plotly takes some HTML in th
 
 from typing import Any
 
-from tasks.report import drawing, pareto
+from tasks.report import drawing, pareto, series_figures
 from tasks.report.drawing import Figure, plain
 from tasks.report.words import number, percent
 
@@ -23,6 +23,7 @@ def figures(report: dict[str, Any]) -> dict[str, Figure]:
         found[f"importances-{name}"] = importances(model)
     for engine in engines(report):
         found[f"latency-{engine}"] = latencies(report, engine)
+    found |= series_figures.figures(report["series"])
     return {key: figure for key, figure in found.items() if figure}
 
 
@@ -237,7 +238,7 @@ def _cut(text: str) -> str:
 def described(report: dict[str, Any]) -> dict[str, str]:
     """Return what each chart shows, in words: for who does not see it."""
     board, choice = report["leaderboard"], report["recommendation"]
-    words = {}
+    words = series_figures.described(report["series"])
     if board.get("models"):
         primary = board["primary"]
         words["leaderboard-chart"] = f"{primary} on {board['judged']}: " + "; ".join(

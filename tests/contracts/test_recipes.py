@@ -42,6 +42,10 @@ def rows(n: int, seed: int, odd: bool) -> tuple[pl.DataFrame, Columns]:
     if odd:
         normal[:4] = [np.nan, np.inf, -np.inf, 1e38]
     seconds = random.integers(0, 3 * 365 * 86400, n)
+    windows = random.normal(20, 3, (n, 5, 2)).astype(np.float32)
+    windows[random.random(windows.shape) < 0.3] = np.nan  # some from the first step on
+    if odd:
+        windows[0] = np.nan
     when = [START + datetime.timedelta(seconds=int(s)) for s in seconds]
     frame = pl.DataFrame(
         {
@@ -59,11 +63,13 @@ def rows(n: int, seed: int, odd: bool) -> tuple[pl.DataFrame, Columns]:
                 random.integers(0, 17, (n, 4, 3, 2)).astype(np.uint8),
                 dtype=pl.Array(pl.UInt8, (4, 3, 2)),
             ),
+            "past": pl.Series(windows, dtype=pl.Array(pl.Float32, (5, 2))),
         }
     )
     types = {"normal": "float", "skewed": "float", "whole": "integer", "epoch": "integer"}
     types |= {"word": "category", "letter": "category", "yes": "boolean", "sure": "boolean"}
     types |= {"when": "datetime", "day": "datetime", "picture": "image"}
+    types |= {"past": "window"}
     return frame, {name: Column(type=kind) for name, kind in types.items()}
 
 
@@ -84,7 +90,7 @@ def onnx_output(state, frame: pl.DataFrame) -> np.ndarray:
 
 
 def test_the_recipes_are_found():
-    assert set(NAMES) >= {"numeric", "categorical", "boolean", "date_time", "image"}
+    assert set(NAMES) >= {"numeric", "categorical", "boolean", "date_time", "image", "sequence"}
 
 
 @pytest.mark.parametrize(("name", "params"), CASES)

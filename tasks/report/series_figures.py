@@ -1,0 +1,193 @@
+"""The charts of a forecast: fans, errors by step, the backtest, drivers, sensors, correlations."""
+
+from typing import Any
+
+from tasks.report import drawing
+from tasks.report.drawing import Figure, plain
+from tasks.report.words import percent
+
+BAND = {"@accent": "rgba(90,140,220,0.18)"}
+
+
+def figures(series: dict[str, Any]) -> dict[str, Figure]:
+    """Return the charts of a report's section `series`, by the id of their place."""
+    if not series:
+        return {}
+    levels = series["sequence"]["quantiles"]
+    found: dict[str, Figure | None] = {
+        f"fan-{at}": _fan(fan, levels) for at, fan in enumerate(series.get("fans") or [])
+    }
+    found |= {
+        "by-step": _by_step(series.get("by_step") or {}, series["sequence"]),
+        "origins": _origins(series.get("origins") or {}),
+        "drivers": _drivers(series.get("drivers") or {}),
+        "overview": _overview(series.get("overview") or {}),
+        "correlations": _correlations(series.get("correlations") or {}, series["sequence"]),
+    }
+    return {key: figure for key, figure in found.items() if figure}
+
+
+def described(series: dict[str, Any]) -> dict[str, str]:
+    """Return what the charts show, in words."""
+    words = {}
+    for model, step in (series.get("by_step") or {}).items():
+        stated = (
+            f"{percent(step['covered'])} of values inside the {percent(step['stated'])} interval"
+        )
+        words.setdefault("by-step", f"error of the median by step; {model}: {stated}")
+    for model, shares in (series.get("drivers") or {}).items():
+        first = list(shares)[:5]
+        words.setdefault("drivers", f"{model} looks most at {', '.join(first)}")
+    if channels := (series.get("overview") or {}).get("channels"):
+        words["overview"] = f"means over time of {', '.join(channels)}, and where they are missing"
+    return words
+
+
+def _line(name: str, x: list, y: list, color: str, **more: Any) -> Figure:
+    trace = {"type": "scatter", "mode": "lines", "name": plain(name), "x": x, "y": y}
+    return trace | {"line": {"color": color, "width": 1.8}} | more
+
+
+def _fan(fan: dict[str, Any], levels: list[float]) -> Figure:
+    """Return one forecast: bands between the quantiles of equal distance from the median."""
+    layout = drawing.layout_of(height=250)
+    quantiles, times = fan["quantiles"], fan["times"]
+    traces = []
+    if fan["past"]["times"]:
+        traces.append(_line("before", fan["past"]["times"], fan["past"]["values"], "@muted"))
+    for low, high in zip(range(len(levels) // 2), reversed(range(len(levels))), strict=False):
+        stated = percent(levels[high] - levels[low])
+        none = {"line": {"width": 0}, "hoverinfo": "skip"}
+        traces.append(_line("", times, quantiles[low], "@accent", showlegend=False) | none)
+        band = {"fill": "tonexty", "fillcolor": BAND["@accent"]}
+        traces.append(_line(f"{stated} interval", times, quantiles[high], "@accent") | none | band)
+    traces.append(_line("median", times, quantiles[levels.index(0.5)], "@accent"))
+    traces.append(_line("came", times, fan["actual"], "@ink"))
+    return {"data": traces, "layout": layout}
+
+
+def _by_step(models: dict[str, Any], sequence: dict[str, Any]) -> Figure | None:
+    """Return the error of each model's median by step of the horizon."""
+    if not models or sequence["horizon"] == 1:
+        return None
+    layout = drawing.layout_of(height=260)
+    layout["xaxis"] |= {"title": drawing.title("step of the horizon")}
+    layout["yaxis"] |= {"title": drawing.title("mean absolute error"), "rangemode": "tozero"}
+    steps = list(range(1, sequence["horizon"] + 1))
+    traces = [
+        _line(name, steps, found["error"], f"@c{at % drawing.PALETTE}")
+        for at, (name, found) in enumerate(models.items())
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _origins(models: dict[str, Any]) -> Figure | None:
+    """Return the backtest: each model's metric by rolling origin."""
+    if not models:
+        return None
+    layout = drawing.layout_of(height=240)
+    layout["xaxis"] |= {"title": drawing.title("origin, in order of time"), "dtick": 1}
+    traces = [
+        _line(name, [o + 1 for o in found["origin"]], found["value"], f"@c{at % drawing.PALETTE}")
+        | {"mode": "lines+markers"}
+        for at, (name, found) in enumerate(models.items())
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _drivers(models: dict[str, Any]) -> Figure | None:
+    """Return the shares of the channels in each model's importances."""
+    if not models:
+        return None
+    first = next(iter(models.values()))
+    names = list(first)[:15]
+    layout = drawing.layout_of(height=26 * len(names) + 80)
+    layout["barmode"] = "group"
+    layout["yaxis"] |= {"showgrid": False, "type": "category", "autorange": "reversed"}
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": plain(name),
+            "x": [round(shares.get(channel, 0.0), 5) for channel in names],
+            "y": [plain(channel) for channel in names],
+            "marker": {"color": f"@c{at % drawing.PALETTE}"},
+        }
+        for at, (name, shares) in enumerate(models.items())
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _overview(overview: dict[str, Any]) -> Figure | None:
+    """Return the channels one below the other, grey where most of their steps are missing."""
+    channels = overview.get("channels")
+    if not channels:
+        return None
+    layout = drawing.layout_of(height=86 * len(channels) + 60)
+    layout["showlegend"] = False
+    share = 1 / len(channels)
+    traces, shapes = [], []
+    for at, (name, found) in enumerate(channels.items()):
+        axis = "" if at == 0 else str(at + 1)
+        top = 1 - at * share
+        layout[f"yaxis{axis}"] = layout["yaxis"] | {
+            "domain": [top - 0.86 * share, top],
+            "title": drawing.title(name),
+            "nticks": 3,
+        }
+        traces.append(
+            _line(name, overview["times"], found["mean"], f"@c{at % drawing.PALETTE}")
+            | {"yaxis": f"y{axis}"}
+        )
+        shapes += [
+            {
+                "type": "rect",
+                "x0": begin,
+                "x1": end,
+                "yref": "paper",
+                "y0": top - 0.86 * share,
+                "y1": top,
+                "fillcolor": "rgba(128,128,128,0.25)",
+                "line": {"width": 0},
+                "layer": "below",
+            }
+            for begin, end in _gaps(overview["times"], found["missing"])
+        ]
+    layout["shapes"] = shapes
+    return {"data": traces, "layout": layout}
+
+
+def _gaps(times: list[str], missing: list[float | None]) -> list[tuple[str, str]]:
+    """Return the stretches in which most steps are missing."""
+    found: list[tuple[str, str]] = []
+    begin: str | None = None
+    for time, share in zip(times, missing, strict=True):
+        gone = share is not None and share > 0.5
+        if gone and begin is None:
+            begin = time
+        if not gone and begin is not None:
+            found.append((begin, time))
+            begin = None
+    return [*found, (begin, times[-1])] if begin else found
+
+
+def _correlations(correlations: dict[str, Any], sequence: dict[str, Any]) -> Figure | None:
+    """Return the correlation of each channel with the target, by how long before."""
+    channels = correlations.get("channels")
+    if not channels:
+        return None
+    hours = [lag * sequence["step_s"] / 3600 for lag in correlations["lags"]]
+    layout = drawing.layout_of(height=26 * len(channels) + 110)
+    layout["xaxis"] |= {"title": drawing.title("hours before"), "showgrid": False}
+    layout["yaxis"] |= {"showgrid": False, "type": "category", "autorange": "reversed"}
+    trace = {
+        "type": "heatmap",
+        "x": [round(h, 3) for h in hours],
+        "y": [plain(name) for name in channels],
+        "z": list(channels.values()),
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": [[0, "@c1"], [0.5, "@surface"], [1, "@accent"]],
+        "hovertemplate": "%{y}, %{x} h before: %{z:.2f}<extra></extra>",
+    }
+    return {"data": [trace], "layout": layout}
