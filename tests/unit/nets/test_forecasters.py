@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.nets import determinism, export_forecasters, fitting, forecasters
+from tasks.nets import determinism, export_forecasters, export_layers, fitting, forecasters
 from tasks.nets.scaling import Scaling, fitted
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -81,7 +81,7 @@ def test_a_layer_without_a_graph_is_named():
     from tasks.core.graph import Graph
 
     with pytest.raises(TypeError, match="Tanh"):
-        export_forecasters.layer(Graph(), nn.Tanh(), "X")
+        export_layers.layer(Graph(), nn.Tanh(), "X")
 
 
 def test_windows_are_the_rows_taken_apart_and_standardised():
@@ -292,5 +292,5 @@ def test_gates_are_put_into_the_order_of_onnx():
     import torch
 
     weights = torch.arange(8.0).reshape(8, 1)  # i i f f c c o o
-    found = export_forecasters._gates(weights)[:, 0]
+    found = export_layers._gates(weights)[:, 0]
     assert found.tolist() == [0, 1, 6, 7, 2, 3, 4, 5]  # i i o o f f c c
