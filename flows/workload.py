@@ -4,7 +4,7 @@ defaults.
 
 from typing import Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 import tasks.benchmark.params
 import tasks.clean.params
@@ -38,6 +38,7 @@ Step = Literal[
     "report",
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
+AHEAD_OF_TIME = ("forecast", "readiness")  # tasks whose rows are made before what they predict
 
 
 class Workload(PluginParams):
@@ -63,6 +64,27 @@ class Workload(PluginParams):
         default=tasks.register.params.Params(), alias="register"
     )
     report: tasks.report.params.Params = tasks.report.params.Params()
+
+    @model_validator(mode="after")
+    def _classes_stay_classes(self) -> "Workload":
+        averaged = tasks.clean.params.averaging(self.clean)
+        if self.table.task == "classification" and averaged:
+            raise ValueError(
+                f"clean.steps: {', '.join(averaged)} would put classes together as numbers; set "
+                "`target: last` (or first, min, max) there"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_look_ahead(self) -> "Workload":
+        ahead = tasks.clean.params.looking_ahead(self.clean)
+        if self.table.task in AHEAD_OF_TIME and ahead and not self.clean.look_ahead:
+            raise ValueError(
+                f"clean.steps: a {self.table.task} knows the past alone, and these steps look "
+                f"ahead: {'; '.join(ahead)}. Change their params, leave them out, or set "
+                "`clean.look_ahead: true` where that is what you want"
+            )
+        return self
 
     @property
     def models(self) -> list[Plugin]:

@@ -1,45 +1,79 @@
 """Accounts for a step: rows and cells it touched, by comparing the tables before and after."""
 
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 import polars as pl
 
+from tasks.clean import findings
 from tasks.core.schema import ROW
 
+Kind = Literal["keeps", "reorders", "makes"]
+SUMS = ("rows_before", "rows_after", "rows_touched", "cells_touched")
 
-def account(step: str, before: pl.DataFrame, after: pl.DataFrame, note: str = "") -> dict[str, Any]:
+
+def kind(module: ModuleType) -> Kind:
+    """Return what a step does to rows: keeps them and their order, reorders, or makes new ones."""
+    if getattr(module, "MAKES_ROWS", False):
+        return "makes"
+    return "reorders" if getattr(module, "REORDERS", False) else "keeps"
+
+
+def account(
+    step: str, before: pl.DataFrame, after: pl.DataFrame, note: str = "", kind: Kind = "keeps"
+) -> dict[str, Any]:
     """Return what a step did.
 
     `rows_touched`: rows removed, and rows with a changed cell. `cells_touched`: changed cells of
     the rows that are still there. A cell is changed if its value differs from the one before in the
     type of after: a float64 rounded to float32 is not, NaN made missing is. `columns`: changed
-    cells each.
+    cells each. Where the step makes new rows, all before are touched and no cell can be compared.
 
     Raises:
-        RuntimeError: the step made rows, or changed their order: a fault of the step.
+        RuntimeError: the step made rows, or changed their order, and does not say so: a fault of
+            the step.
     """
-    kept = _aligned(step, before, after)
-    known = set(kept.columns) - {ROW}
-    both = [name for name in after.columns if name in known]
-    changed = pl.DataFrame(
-        [kept[n].cast(after[n].dtype, strict=False).ne_missing(after[n]) for n in both]
-    )
-    per_column = {
-        name: count
-        for name, count in (changed.sum().row(0, named=True) if both else {}).items()
-        if count
-    }
-    rows_changed = changed.select(pl.any_horizontal(*per_column).sum()).item() if per_column else 0
-    words = [note, *_structure(before, after)]
-    return {
+    per_column: dict[str, int] = {}
+    rows_changed = 0
+    if kind != "makes":
+        if kind == "reorders":
+            before, after = before.sort(ROW), after.sort(ROW)
+        kept = _aligned(step, before, after)
+        known = set(kept.columns) - {ROW}
+        both = [name for name in after.columns if name in known]
+        changed = pl.DataFrame(
+            [kept[n].cast(after[n].dtype, strict=False).ne_missing(after[n]) for n in both]
+        )
+        sums = changed.sum().row(0, named=True) if both else {}
+        per_column = {name: count for name, count in sums.items() if count}
+        if per_column:
+            rows_changed = changed.select(pl.any_horizontal(*per_column).sum()).item()
+    removed = before.height if kind == "makes" else before.height - after.height
+    entry = {
         "step": step,
         "rows_before": before.height,
         "rows_after": after.height,
-        "rows_touched": before.height - after.height + rows_changed,
+        "rows_touched": removed + rows_changed,
         "cells_touched": sum(per_column.values()),
         "columns": per_column,
-        "note": "; ".join(word for word in words if word),
+        "note": "; ".join(_structure(before, after)),
     }
+    return noted(entry | ({} if kind == "keeps" else {"rows": kind}), note)
+
+
+def noted(account: dict[str, Any], note: str) -> dict[str, Any]:
+    """Return an account with words before those that it has."""
+    return account | {"note": "; ".join(filter(None, (note, account["note"])))}
+
+
+def told(account: dict[str, Any]) -> dict[str, Any]:
+    """Return an account whose note tells what its numbers and findings say."""
+    if account.get("rows") == "makes":
+        account = noted(account, f"{account['rows_before']} rows became {account['rows_after']}")
+    if "found" not in account:
+        return account
+    found = findings.few(account["found"])
+    return noted(account, findings.words(found)) | {"found": found}
 
 
 def _aligned(step: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

@@ -5,12 +5,26 @@ A step is a module of `tasks.clean.steps` with
     class Params(PluginParams)
     def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]
     def note(before: pl.DataFrame, columns: Columns, params: Params) -> str      (optional)
+    def findings(before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params)
+        -> list[Finding]                                                         (optional)
+    def looks_ahead(params: Params) -> str                                       (optional)
+    SCOPE, MAKES_ROWS, REORDERS, ONCE                                            (optional)
 
 `apply` adds lazy expressions; it may first compute a few numbers of the table (`frames.collect`).
 It keeps `__row__` as it is, keeps the order of rows, makes no new rows, keeps the target, and
-changes nothing where it was applied already. `note` says in words what the numbers do not.
+changes nothing where it was applied already. `note` says in words what the numbers do not;
+`findings` counts what was found. What differs from this a step states:
+
+SCOPE: how far a value depends on others: `row`, `group` (the rows of its series alone), or `table`
+    (the default). Large tables are worked on by groups where that gives the same.
+MAKES_ROWS: True where rows stand for many before: they get new numbers, ordered by group and time.
+REORDERS: True where rows are put into the order of group and time.
+ONCE: True where doing it again adds to what it added.
+looks_ahead: why a row depends on later ones; "" where it does not. No such step makes the inputs
+    of a forecast, unless params allow it.
 """
 
+import warnings
 from typing import Any
 
 import polars as pl
@@ -23,12 +37,16 @@ from tasks.core.schema import Columns
 
 
 def run(
-    frame: pl.DataFrame, columns: Columns, steps: list[Plugin], device: str = "cpu"
+    frame: pl.DataFrame,
+    columns: Columns,
+    steps: list[Plugin],
+    device: str = "cpu",
+    may_empty: bool = False,
 ) -> tuple[pl.DataFrame, Columns, list[dict[str, Any]]]:
     """Return the table and the columns after all steps, and an account of each step.
 
     Raises:
-        DataError: a step left no row.
+        DataError: a step left no row (and that is not said to be fine).
         ParamsError: a step names columns that are not there.
     """
     accounts = []
@@ -36,13 +54,46 @@ def run(
         progress.report(position / len(steps), step.name)
         module, params = step.module, step.typed
         lazy, next_columns = module.apply(frame.lazy(), columns, params)
-        after = frames.collect(lazy, device)
-        words = module.note(frame, columns, params) if hasattr(module, "note") else ""
-        accounts.append(accounting.account(step.name, frame, after, words))
-        if after.height == 0 and frame.height:
-            raise DataError(
-                f"clean: step {step.name!r} left none of {frame.height} rows. Change its params in "
-                "clean.steps, or leave it out."
-            )
+        after, engine = _collect(lazy, device, accounting.kind(module) != "makes")
+        account = accounting.account(step.name, frame, after, kind=accounting.kind(module))
+        if hasattr(module, "note"):
+            account = accounting.noted(account, module.note(frame, columns, params))
+        if hasattr(module, "findings"):
+            account["found"] = module.findings(frame, after, columns, params)
+        account["engine"] = getattr(module, "ENGINE", engine)
+        account["looks_ahead"] = looks_ahead(step)
+        accounts.append(account)
+        if after.height == 0 and frame.height and not may_empty:
+            raise DataError(nothing_left(step.name, frame.height))
         frame, columns = after, next_columns
     return frame, columns, accounts
+
+
+def nothing_left(step: str, rows: int) -> str:
+    """Return the message for a step after which no row is left."""
+    return (
+        f"clean: step {step!r} left none of {rows} rows. Change its params in clean.steps, or "
+        "leave it out."
+    )
+
+
+def looks_ahead(step: Plugin) -> str:
+    """Return why a row that a step made depends on later rows; "" where it does not."""
+    check = getattr(step.module, "looks_ahead", None)
+    return check(step.typed) if check else ""
+
+
+def _collect(lazy: pl.LazyFrame, device: str, streaming: bool) -> tuple[pl.DataFrame, str]:
+    """Return what a step computes, and the engine that did it."""
+    cpu = f"cpu: Polars, {'streaming' if streaming else 'in memory'}"
+    if device == "cuda" and frames.unavailable() is None:
+        try:
+            return frames.collect(lazy, device, demanded=True), "gpu: cuDF"
+        except (NotImplementedError, pl.exceptions.ComputeError) as error:
+            first = str(error).splitlines()[0][:120]
+            found = frames.collect(lazy, streaming=streaming)
+            return found, f"{cpu} (not by cuDF: {first})"
+    with warnings.catch_warnings():
+        # rows are ordered within groups, which Polars cannot see
+        warnings.filterwarnings("ignore", "Sortedness of columns cannot be checked", UserWarning)
+        return frames.collect(lazy, device, streaming=streaming), cpu

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from tasks.clean import chain
 from tasks.core.plugins import Plugin, PluginParams, names, unknown
 
 KIND = "clean_step"
@@ -20,6 +21,12 @@ class Params(PluginParams):
     steps: list[Plugin] = Field(
         default_factory=_default,
         description="in this order; each a name, or a name with params: `- text: {case: lower}`",
+    )
+
+    look_ahead: bool = Field(
+        default=False,
+        description="of a forecast: allow steps whose rows depend on later ones; what they make "
+        "would not be known when a forecast is made",
     )
 
     @field_validator("steps", mode="before")
@@ -41,6 +48,20 @@ class Params(PluginParams):
         if problems:
             raise ValueError("; ".join(problems))
         return steps
+
+
+def looking_ahead(params: Params) -> list[str]:
+    """Return the steps whose rows depend on later rows, each with why."""
+    found = [(step.name, chain.looks_ahead(step)) for step in params.steps]
+    return [f"{name}: {why}" for name, why in found if why]
+
+
+def averaging(params: Params) -> list[str]:
+    """Return the steps that make a numeric target's rows into a number that none of them had."""
+    targets = {step.name: getattr(step.typed, "target", None) for step in params.steps}
+    return [
+        name for name, way in targets.items() if way in ("mean", "median", "std", "sum", "count")
+    ]
 
 
 def _step(item: Any) -> Plugin:

@@ -13,13 +13,17 @@ from tasks.core.plugins import unknown
 ROW_GROUP = 2**17  # rows; fixed, or the bytes would depend on how the engine chunked the frame
 
 
-def collect(frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False) -> pl.DataFrame:
+def collect(
+    frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False, streaming: bool = True
+) -> pl.DataFrame:
     """Return what a lazy frame computes: Polars' streaming engine, or cuDF's on `cuda`.
 
     Args:
         frame: the query.
         device: `cpu` or `cuda`.
         demanded: the GPU or nothing; otherwise what cuDF cannot do runs on the CPU.
+        streaming: on the CPU. Without, sums of groups are added up in the order of the rows, so
+            that their last bit is the same each time.
 
     Raises:
         EngineUnavailable: the GPU was demanded and cuDF is not installed.
@@ -30,7 +34,7 @@ def collect(frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False) ->
         logging.getLogger(__name__).warning("%s Tables are worked on by the CPU.", reason)
     elif device == "cuda":
         return frame.collect(engine=pl.GPUEngine(raise_on_fail=demanded))
-    return frame.collect(engine="streaming")
+    return frame.collect(engine="streaming" if streaming else "in-memory")
 
 
 def unavailable() -> str | None:
@@ -45,6 +49,11 @@ def write(frame: pl.DataFrame, path: Path) -> None:
     frame.rechunk().write_parquet(
         path, compression="zstd", statistics=True, row_group_size=ROW_GROUP
     )
+
+
+def sink(frame: pl.LazyFrame, path: Path) -> None:
+    """Write what a lazy frame gives, in its order, as it comes: never the whole table in memory."""
+    frame.sink_parquet(path, compression="zstd", statistics=True, row_group_size=ROW_GROUP)
 
 
 def require_columns(where: str, asked: Iterable[str], known: Iterable[str]) -> None:

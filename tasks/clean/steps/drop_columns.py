@@ -8,6 +8,8 @@ from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
+SCOPE = "row"
+
 
 class Params(PluginParams):
     """`columns`: which; `missing_ok`: one that is not there is no error."""

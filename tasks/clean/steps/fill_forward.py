@@ -12,6 +12,8 @@ from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns, by_role
 
+SCOPE = "group"
+
 
 class Params(PluginParams):
     """`columns`: which; empty for all numeric and boolean features. `limit`: rows, not time."""

@@ -31,6 +31,12 @@ class Params(PluginParams):
     limits: dict[str, tuple[float, float]] = Field(default={})
 
 
+def looks_ahead(params: Params) -> str:
+    """Return why, where the limits are taken from the whole table."""
+    given = params.limits or params.action == "none"
+    return "" if given else "limits are those of the whole table; give `limits`"
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with outliers treated; `flag` adds a boolean column `<name>_outlier`."""
     require_columns("clean.steps.outliers.columns", [*params.columns, *params.limits], columns)

@@ -14,6 +14,8 @@ from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
+SCOPE = "row"
+
 
 class Range(PluginParams):
     """The limits of a column, inclusive; null: none."""

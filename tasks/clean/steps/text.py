@@ -12,6 +12,8 @@ from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
+SCOPE = "row"
+
 
 class Params(PluginParams):
     """`columns`: which; empty for all of type category and text. `collapse`: of categories only."""

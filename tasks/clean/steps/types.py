@@ -11,6 +11,8 @@ import polars as pl
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
 
+SCOPE = "row"
+
 
 class Params(PluginParams):
     """`infinite`: what becomes of +inf and -inf in features: missing, or the row goes."""

@@ -1,0 +1,193 @@
+"""Cleans a table part by part, so that memory is that of a part and a killed run goes on.
+
+A part is some whole series, about `PART_ROWS` rows together. That gives the table that all at once
+would give, because the first steps look no further than a series (`SCOPE`), and one of them puts
+the rows into the order of series and time; the steps from the first that looks at the whole table
+on get it in one piece. Finished parts are kept in the checkpoint.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.clean import accounting, chain, findings
+from tasks.clean.series import groups
+from tasks.core import frames, progress
+from tasks.core.errors import DataError
+from tasks.core.plugins import Plugin
+from tasks.core.schema import ROW, Columns, load_columns, save_columns
+
+PART_ROWS = 1_000_000  # of the raw table
+DONE = "account.json"  # the last file of a part
+DIVIDED = "divided"  # there once the rows of all parts are in files of their own
+PART = "__part__"
+
+
+def run(
+    source: Path,
+    columns: Columns,
+    steps: list[Plugin],
+    device: str,
+    checkpoint: Path,
+    out: Path,
+) -> list[dict[str, Any]]:
+    """Write table.parquet and columns.json into a folder; return an account of each step.
+
+    Args:
+        source: the raw table's file.
+        columns: what it is.
+        steps: in order.
+        device: `cpu` or `cuda`.
+        checkpoint: the folder where finished parts are kept.
+        out: the folder that gets the results.
+
+    Raises:
+        DataError: a step left no row.
+        ParamsError: a step names columns that are not there.
+    """
+    first, rest = divided(steps)
+    keys = groups(columns)
+    parts = _parts(source, keys) if keys and _orders(first) else []
+    if len(parts) < 2:
+        frame, columns, accounts = chain.run(pl.read_parquet(source), columns, steps, device)
+        frames.write(frame, out / "table.parquet")
+        save_columns(columns, out)
+        return accounts
+    folders = [checkpoint / f"{number:05d}" for number in range(len(parts))]
+    if not (checkpoint / DIVIDED).exists():
+        _divide(source, parts, checkpoint)
+    for number, folder in enumerate(folders):
+        with progress.within(number / len(parts), (number + 1) / len(parts), f"part {number + 1}"):
+            if not (folder / DONE).exists():
+                _clean_part(_pieces(checkpoint, number), columns, first, device, folder)
+    return _together(folders, first, rest, device, out)
+
+
+def divided(steps: list[Plugin]) -> tuple[list[Plugin], list[Plugin]]:
+    """Return the steps that look no further than a series, and those from the first other one."""
+    for position, step in enumerate(steps):
+        if getattr(step.module, "SCOPE", "table") == "table":
+            return steps[:position], steps[position:]
+    return steps, []
+
+
+def _orders(steps: list[Plugin]) -> bool:
+    """Return whether the steps leave rows in the order of series and time."""
+    return any(accounting.kind(step.module) != "keeps" for step in steps)
+
+
+def _parts(source: Path, keys: list[str]) -> list[pl.DataFrame]:
+    """Return the series of each part, in order; a series of many rows is a part of its own."""
+    sizes = (
+        pl.scan_parquet(source)
+        .group_by(keys)
+        .agg(pl.len().alias("__rows__"))
+        .sort(keys)
+        .collect(engine="streaming")
+    )
+    parts, begin, rows = [], 0, 0
+    for position, size in enumerate(sizes["__rows__"]):
+        if rows and rows + size > PART_ROWS:
+            parts.append(sizes[begin:position].select(keys))
+            begin, rows = position, 0
+        rows += size
+    return [*parts, sizes[begin:].select(keys)]
+
+
+def _divide(source: Path, parts: list[pl.DataFrame], checkpoint: Path) -> None:
+    """Write the rows of each part into files of its own, in one pass over the table."""
+    numbered = [part.with_columns(pl.lit(n).alias(PART)) for n, part in enumerate(parts)]
+    whose = pl.concat(numbered)
+    keys = parts[0].columns
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    rows = pl.scan_parquet(source)
+    total = rows.select(pl.len()).collect().item()
+    for piece, begin in enumerate(range(0, total, PART_ROWS)):
+        progress.report(0, f"dividing, row {begin}")
+        frame = rows.slice(begin, PART_ROWS).collect()
+        frame = frame.join(whose, on=keys, how="left", nulls_equal=True, maintain_order="left")
+        split = frame.partition_by(PART, as_dict=True, include_key=False, maintain_order=True)
+        for (number,), own in split.items():
+            own.write_parquet(checkpoint / f"{number:05d}-{piece:05d}.parquet", compression="lz4")
+    (checkpoint / DIVIDED).touch()
+
+
+def _pieces(checkpoint: Path, number: int) -> list[Path]:
+    return sorted(checkpoint.glob(f"{number:05d}-*.parquet"))
+
+
+def _clean_part(
+    pieces: list[Path], columns: Columns, steps: list[Plugin], device: str, to: Path
+) -> None:
+    """Clean the rows of some series into a folder, which is there whole or not at all."""
+    frame = pl.concat(pl.read_parquet(piece) for piece in pieces).rechunk()
+    frame, after, accounts = chain.run(frame, columns, steps, device, may_empty=True)
+    partial = to.with_name(f"{to.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    frames.write(frame, partial / "table.parquet")
+    save_columns(after, partial)
+    (partial / DONE).write_text(json.dumps(accounts))
+    shutil.rmtree(to, ignore_errors=True)
+    partial.rename(to)
+    for piece in pieces:
+        piece.unlink()
+
+
+def _together(
+    folders: list[Path], first: list[Plugin], rest: list[Plugin], device: str, out: Path
+) -> list[dict[str, Any]]:
+    """Put the parts together, do the rest of the steps, and write what comes of it."""
+    accounts = [json.loads((folder / DONE).read_text()) for folder in folders]
+    merged = [_merged(list(of_step)) for of_step in zip(*accounts, strict=True)]
+    for before in merged:
+        if before["rows_before"] and not before["rows_after"]:
+            raise DataError(chain.nothing_left(before["step"], before["rows_before"]))
+    columns = load_columns(folders[0])
+    table = pl.concat(_renumbered(folders, accounts, first))
+    if rest:
+        frame, columns, more = chain.run(frames.collect(table), columns, rest, device)
+        frames.write(frame, out / "table.parquet")
+        merged += more
+    else:
+        frames.sink(table, out / "table.parquet")
+    save_columns(columns, out)
+    return merged
+
+
+def _renumbered(
+    folders: list[Path], accounts: list[list[dict[str, Any]]], steps: list[Plugin]
+) -> list[pl.LazyFrame]:
+    """Return the parts, new rows numbered on from part to part."""
+    kinds = [accounting.kind(step.module) for step in steps]
+    made = max((i for i, kind in enumerate(kinds) if kind == "makes"), default=None)
+    frames_, offset = [], 0
+    for folder, account in zip(folders, accounts, strict=True):
+        part = pl.scan_parquet(folder / "table.parquet")
+        if made is not None:
+            number = (pl.col(ROW) + offset).cast(pl.UInt32)
+            part = part.with_columns(number)
+            offset += account[made]["rows_after"]
+        frames_.append(part)
+    return frames_
+
+
+def _merged(accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the account of a step over all parts."""
+    total = dict(accounts[0])
+    for key in accounting.SUMS:
+        total[key] = sum(account[key] for account in accounts)
+    total["columns"] = {}
+    for account in accounts:
+        for name, count in account["columns"].items():
+            total["columns"][name] = total["columns"].get(name, 0) + count
+    total["engine"] = "; ".join(dict.fromkeys(a["engine"] for a in accounts))
+    words = dict.fromkeys(account["note"] for account in accounts)
+    total["note"] = "; ".join(filter(None, list(words)[:3]))
+    if "found" in total:
+        total["found"] = findings.merged(account["found"] for account in accounts)
+    return total | {"parts": len(accounts)}

@@ -1,0 +1,154 @@
+"""Units of what sensors measure: how to convert them, and what their values usually look like.
+
+Factors are exact by definition (BIPM, The International System of Units, 9th ed. 2019, and NIST
+Special Publication 811, appendix B.8), but for mmHg (conventional) and inHg at 0 °C. The usual
+medians are of rooms and of weather where people live; they serve to notice a mix-up, not to judge.
+"""
+
+import re
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import polars as pl
+
+Number = TypeVar("Number", float, np.ndarray)
+
+
+class Unit(NamedTuple):
+    """A unit: value in the base unit = value * factor + offset."""
+
+    quantity: str
+    factor: float
+    offset: float = 0.0
+
+
+UNITS = {
+    "degC": Unit("temperature", 1.0),
+    "degF": Unit("temperature", 5 / 9, -32 * 5 / 9),
+    "K": Unit("temperature", 1.0, -273.15),
+    "hPa": Unit("pressure", 1.0),
+    "Pa": Unit("pressure", 0.01),
+    "kPa": Unit("pressure", 10.0),
+    "mmHg": Unit("pressure", 1.33322387415),
+    "inHg": Unit("pressure", 33.86389),
+    "psi": Unit("pressure", 68.94757),
+    "m/s": Unit("speed", 1.0),
+    "km/h": Unit("speed", 1 / 3.6),
+    "mph": Unit("speed", 0.44704),
+    "kn": Unit("speed", 1852 / 3600),
+    "ppm": Unit("fraction of a gas", 1.0),
+    "ppb": Unit("fraction of a gas", 0.001),
+    "%": Unit("share", 1.0),
+    "1": Unit("share", 100.0),
+    "Wh": Unit("energy", 1.0),
+    "kWh": Unit("energy", 1000.0),
+    "J": Unit("energy", 1 / 3600),
+    "W": Unit("power", 1.0),
+    "kW": Unit("power", 1000.0),
+    "mm": Unit("length", 1.0),
+    "in": Unit("length", 25.4),
+    "cm": Unit("length", 10.0),
+    "m": Unit("distance", 1.0),
+    "km": Unit("distance", 1000.0),
+    "mi": Unit("distance", 1609.344),
+    "ug/m3": Unit("mass in air", 1.0),
+    "mg/m3": Unit("mass in air", 1000.0),
+}
+ALIASES = {
+    "degC": ("c", "°c", "celsius", "deg c", "℃", "degree celsius", "degrees celsius"),
+    "degF": ("f", "°f", "fahrenheit", "deg f", "℉", "degree fahrenheit", "degrees fahrenheit"),
+    "K": ("kelvin",),
+    "hPa": ("mbar", "mb", "millibar"),
+    "mmHg": ("mm hg", "mm_hg", "torr"),
+    "inHg": ("in hg", "in_hg"),
+    "m/s": ("ms-1", "mps"),
+    "km/h": ("kmh", "kph"),
+    "mph": ("mi/h",),
+    "kn": ("knot", "knots", "kt"),
+    "%": ("percent", "pct", "%rh", "rh"),
+    "1": ("fraction", "kg/kg"),
+    "mm": ("millimetre", "millimeter"),
+    "in": ("inch", "inches"),
+    "ug/m3": ("µg/m3", "μg/m3", "ug/m^3", "µg/m³", "μg/m³"),
+}
+USUAL = {  # quantity: what the median of a series lies between, in the base unit
+    "temperature": (-2.0, 42.0),  # 28 degF: a room of 28 degC is none of -2 degC
+    "pressure": (620.0, 1080.0),  # 4,000 m above the sea, to a winter high
+    "humidity": (4.0, 100.0),
+    "co2": (350.0, 4000.0),
+    "voc": (0.01, 20.0),
+}
+NAMES = (  # what a column measures, by its name, where no unit says it; the first that fits
+    ("temperature", re.compile(r"temp|(^|_|\b)t(_?\d+|_out|_in|_?\(.*\))?$|dew|heat_?index")),
+    ("humidity", re.compile(r"humid(?!ity_?ratio)|(^|[_\W])rh([_\W\d]|$)")),
+    ("pressure", re.compile(r"press|barom|(^|_)pres$")),
+    ("co2", re.compile(r"(^|[_\W])co2")),
+    ("voc", re.compile(r"voc")),
+)
+CANDIDATES = {  # units of a kind, the one meant where none is declared first
+    "temperature": ("degC", "degF", "K"),
+    "pressure": ("hPa", "inHg", "mmHg", "kPa", "Pa", "psi"),
+    "humidity": ("%", "1"),
+    "co2": ("ppm", "ppb"),
+    "voc": ("ppb", "ppm"),
+}
+NEVER_ZERO = ("humidity", "pressure", "co2")  # a sensor that says 0 there did not measure
+
+
+def unit_of(text: str | None) -> str | None:
+    """Return the name that this module has for a unit, None where it knows none."""
+    if text is None or text.strip() in UNITS:
+        return text.strip() if text else None
+    small = text.strip().lower()
+    for name, others in ALIASES.items():
+        if small == name.lower() or small in others:
+            return name
+    return next((name for name in UNITS if name.lower() == small), None)
+
+
+def kind_of(name: str, unit: str | None) -> str | None:
+    """Return what a column measures: a key of `USUAL`, or None where nothing is known of it."""
+    small = name.lower()
+    named = next((kind for kind, word in NAMES if word.search(small)), None)
+    known = unit_of(unit)
+    if known is None:
+        return named if unit is None else None
+    quantity = UNITS[known].quantity
+    if quantity in ("temperature", "pressure"):
+        # a difference or a trend is no level: its zero is where it usually is
+        return quantity if not re.search(r"trend|diff|delta|change|std", small) else None
+    return named if named and known in CANDIDATES[named] else None
+
+
+def convert(value: pl.Expr, old: str, new: str) -> pl.Expr:
+    """Return values of unit `old` in unit `new`, both known and of one quantity."""
+    a, b = UNITS[old], UNITS[new]
+    return (value.cast(pl.Float64) * a.factor + (a.offset - b.offset)) / b.factor
+
+
+def number(value: Number, old: str, new: str) -> Number:
+    """Return a number, or an array of them, of unit `old` in unit `new`."""
+    a, b = UNITS[old], UNITS[new]
+    return (value * a.factor + (a.offset - b.offset)) / b.factor
+
+
+def likely(median: float, kind: str, declared: str | None) -> list[str]:
+    """Return the units that a median speaks for; none where the one declared is among them.
+
+    Where none is declared, the kind's first one is meant.
+    """
+    low, high = USUAL[kind]
+    fit = [
+        unit
+        for unit in CANDIDATES[kind]
+        if low <= median * UNITS[unit].factor + UNITS[unit].offset <= high
+    ]
+    meant = declared or CANDIDATES[kind][0]
+    return [] if meant in fit else fit
+
+
+def usual(values: np.ndarray, kind: str, unit: str) -> np.ndarray:
+    """Return whether values in a unit are as medians of that kind usually are."""
+    low, high = USUAL[kind]
+    base = values * UNITS[unit].factor + UNITS[unit].offset
+    return (base >= low) & (base <= high)

@@ -1,0 +1,166 @@
+"""A table of many series, cleaned in parts: the bytes of all at once, and those of a killed run."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.clean import parts
+from tasks.clean.params import Params
+from tasks.clean.task import clean
+from tasks.core import store
+from tasks.core.schema import ROW, Column, Columns, load_columns, save_columns
+
+ROOT = Path(__file__).parents[3]
+COLUMNS: Columns = {
+    "t": Column(type="datetime", role="time"),
+    "sensor": Column(type="category", role="group"),
+    "temp": Column(type="float", unit="degF"),
+    "co2": Column(type="float", role="target"),
+}
+STEPS = {
+    "a grid": [
+        "types",
+        "sentinels",
+        {"units": {"convert": True}},
+        "sorted_unique",
+        {"fill_gaps": {"longest": "5m"}},
+        {"resample": {"every": "15m", "statistics": ["mean", "std", "sum"]}},
+        {"lags": {"by": ["15m"]}},
+        "downcast",
+    ],
+    "rows as they are": ["types", {"sorted_unique": {"conflicts": "mean"}}, "stuck", "spikes"],
+    "days of a grid": ["types", "sorted_unique", {"resample": {"every": "1h"}}, "daily"],
+}
+
+
+def table(folder: Path, sensors: int = 7, minutes: int = 2000) -> Path:
+    """Write rows of several sensors, shuffled, with repeats, sentinels and gaps."""
+    rng = np.random.default_rng(5)
+    n = sensors * minutes
+    start = datetime(2026, 1, 1)
+    temp = np.round(70 + rng.normal(0, 3, n), 2)
+    temp[rng.integers(0, n, n // 300)] = -9999.0
+    order = np.concatenate([np.arange(n), rng.integers(0, n, n // 50)])
+    rng.shuffle(order)
+    frame = pl.DataFrame(
+        {
+            "t": [start + timedelta(minutes=int(i % minutes)) for i in range(n)],
+            "sensor": [f"s{i // minutes}" for i in range(n)],
+            "temp": pl.Series(temp).set(pl.Series(rng.random(n) < 0.1), None),
+            "co2": rng.normal(700, 50, n),
+        }
+    )[order.tolist()].with_row_index(ROW, offset=1)
+    frame.write_parquet(folder / "table.parquet")
+    save_columns(COLUMNS, folder)
+    return folder / "table.parquet"
+
+
+def cleaned(source: Path, steps: list, folder: Path) -> tuple[bytes, Columns, list[dict]]:
+    out = folder / "out"
+    out.mkdir(parents=True)
+    params = Params.model_validate({"steps": steps})
+    accounts = parts.run(source, COLUMNS, params.steps, "cpu", folder / "kept", out)
+    return (out / "table.parquet").read_bytes(), load_columns(out), accounts
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_parts_give_the_bytes_and_the_account_of_the_whole(name, tmp_path, monkeypatch):
+    source = table(tmp_path)
+    whole = cleaned(source, STEPS[name], tmp_path / "whole")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)  # two sensors a part
+    split = cleaned(source, STEPS[name], tmp_path / "split")
+    assert split[0] == whole[0]
+    assert split[1] == whole[1]
+    assert split[2][0]["parts"] == 4
+    for of_parts, of_whole in zip(split[2], whole[2], strict=True):
+        for key in (
+            "step",
+            "rows_before",
+            "rows_after",
+            "rows_touched",
+            "cells_touched",
+            "columns",
+        ):
+            assert of_parts[key] == of_whole[key]
+        found, expected = (
+            sorted(json.dumps(f) for f in account.get("found", []) if f["what"] != "gap")
+            for account in (of_parts, of_whole)
+        )
+        # new rows have numbers of their own in each part
+        if not any(a.get("rows") == "makes" for a in whole[2][: whole[2].index(of_whole)]):
+            assert found == expected
+
+
+def test_a_table_whose_first_step_looks_at_all_of_it_is_one_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    source = table(tmp_path)
+    _, _, accounts = cleaned(source, ["outliers", "sorted_unique"], tmp_path / "a")
+    assert not any("parts" in account for account in accounts)
+
+
+KILLED = """
+import os, signal, sys
+from tasks.clean import parts
+from tasks.clean.params import Params
+from tasks.clean.task import clean
+from tasks.core.artifacts import Artifact
+
+parts.PART_ROWS = 5000
+clean_part, done = parts._clean_part, []
+
+def until_killed(*arguments):
+    clean_part(*arguments)
+    done.append(arguments)
+    if len(done) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+parts._clean_part = until_killed
+rows = Artifact.model_validate_json(sys.argv[1])
+clean.fn(rows, Params.model_validate_json(sys.argv[2]), "cpu")
+"""
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch):
+    params = Params.model_validate({"steps": STEPS["a grid"]})
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    clean_part, done = parts._clean_part, []
+    monkeypatch.setattr(parts, "_clean_part", lambda *a: (done.append(a), clean_part(*a)))
+    found = {}
+    for name in ("straight", "killed"):
+        home = tmp_path / name
+        monkeypatch.setenv("TEMPER_HOME", str(home))
+        with store.writing() as out:
+            table(out)
+            rows = store.put("validate/rows", out)
+        if name == "killed":
+            died = subprocess.run(
+                [sys.executable, "-c", KILLED, rows.model_dump_json(), params.model_dump_json()],
+                capture_output=True,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                timeout=120,
+            )
+            assert died.returncode == -signal.SIGKILL, died.stderr
+        done.clear()
+        found[name] = clean.fn(rows, params, "cpu").digest
+        assert len(done) == {"straight": 4, "killed": 2}[name]
+        assert not list((home / "checkpoints").iterdir())
+    assert found["killed"] == found["straight"]
+
+
+def test_the_bytes_are_the_same_each_time(tmp_path):
+    source = table(tmp_path)
+    digests = {
+        hashlib.sha256(cleaned(source, STEPS["a grid"], tmp_path / str(i))[0]).hexdigest()
+        for i in range(3)
+    }
+    assert len(digests) == 1

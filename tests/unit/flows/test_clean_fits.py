@@ -1,0 +1,33 @@
+"""Steps of clean that do not fit the task: a forecast knows only the past, classes stay classes."""
+
+import pytest
+
+from flows import workload
+from tasks.core.errors import ParamsError
+
+SECTION = {
+    "seed": 0,
+    "device": "cpu",
+    "table": {"task": "regression", "target": "y"},
+    "clean": {"steps": ["types", {"fill_gaps": {"method": "linear"}}]},
+}
+
+
+def test_classes_are_not_averaged():
+    table = {"task": "classification", "target": "y"}
+    clean = {"steps": ["types", "resample"]}
+    with pytest.raises(ParamsError, match="resample would put classes together as numbers"):
+        workload.build("w", SECTION | {"table": table, "clean": clean})
+    clean = {"steps": ["types", {"resample": {"target": "last"}}]}
+    assert workload.build("w", SECTION | {"table": table, "clean": clean})
+
+
+def test_steps_that_look_ahead_are_refused_where_the_past_alone_is_known(monkeypatch):
+    assert workload.build("w", SECTION)
+    monkeypatch.setattr(workload, "AHEAD_OF_TIME", ("regression",))
+    with pytest.raises(ParamsError, match="fill_gaps: a line needs the value after the gap"):
+        workload.build("w", SECTION)
+    clean = SECTION["clean"] | {"look_ahead": True}
+    assert workload.build("w", SECTION | {"clean": clean})
+    forward = {"steps": ["types", "sentinels", "spikes", "stuck", "fill_gaps"]}
+    assert workload.build("w", SECTION | {"clean": forward})
