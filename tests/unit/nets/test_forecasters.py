@@ -42,7 +42,7 @@ def graph_outputs(model, X: np.ndarray) -> np.ndarray:
 
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=providers)
-    return session.run(None, {"X": X})[0]
+    return np.asarray(session.run(None, {"X": X})[0])
 
 
 @pytest.mark.parametrize("relative", [None, "last", "window"])
@@ -119,7 +119,7 @@ def test_a_relative_network_sees_the_same_whatever_the_level(relative):
     made, _, X = network("lstm", "least", relative)
     made.windows.scales[0].mean.zero_()
     before, after = (made.seen(torch.from_numpy(x)) for x in (X, X + 40))
-    close = {"rtol": 1e-3, "atol": 1e-4}
+    close: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4}
     torch.testing.assert_close(after.past, before.past, **close)
     torch.testing.assert_close(after.ahead, before.ahead, **close)
     moved = after.centre - before.centre
@@ -184,7 +184,8 @@ def test_a_thinned_network_is_the_dilated_one(context):
     for at, block in enumerate(blocks):
         inner = steps
         for place in (0, 3):
-            f, d = block.body[place], 2**at
+            f: Any = block.body[place]
+            d = 2**at
             padded = torch.nn.functional.pad(inner, (2 * d, 0))
             inner = torch.nn.functional.conv1d(padded, f.weight, f.bias, dilation=d).relu()
         steps = (inner + block.shortcut(steps)).relu()
