@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -155,7 +156,8 @@ def save_settings(name: str, settings: list[str]) -> None:
             if target.get(key) is None:
                 target[key] = {}
             target = target[key]
-        target[last] = YAML(typ="safe").load(text) if text else None
+        found = YAML(typ="safe").load(text) if text else None
+        target[last] = text.strip() if isinstance(found, date) else found
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)

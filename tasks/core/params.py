@@ -3,6 +3,8 @@
 import copy
 import hashlib
 import json
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +37,8 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), YamlLoader)
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, YamlLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run `temper` in a Temper project") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -48,6 +51,11 @@ def read(folder: Path) -> dict[str, Any]:
         for name in content.get("active") or []
         if name not in content["workloads"]
     ]
+    if (folder / ".dvc").is_dir():  # DVC reads this file too, and every command of it fails at one
+        problems += [
+            f'{FILE}: {place}: write "{found}" in quotes: DVC takes no dates'
+            for place, found in _dates(yaml.load(text, FAST), "")
+        ]
     if problems:
         raise ParamsError("\n".join(problems))
     return content
@@ -126,6 +134,16 @@ def digest(value: Any) -> str:
     """Return the sha256 of parameters, as hex."""
     content = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _dates(content: Any, path: str) -> Iterator[tuple[str, date]]:
+    """Yield the dates in what YAML holds, with their paths."""
+    if isinstance(content, date):
+        yield path, content
+    pairs = content.items() if isinstance(content, dict) else ()
+    pairs = enumerate(content) if isinstance(content, list) else pairs
+    for key, inner in pairs:
+        yield from _dates(inner, f"{path}.{key}".lstrip("."))
 
 
 def _fields(model: Any, path: tuple[Any, ...]) -> tuple[str, ...]:

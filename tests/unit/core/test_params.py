@@ -1,5 +1,7 @@
 """params.yaml: every problem at once, with its path and the nearest known name."""
 
+from pathlib import Path
+
 import pytest
 
 from flows.workload import build
@@ -72,3 +74,17 @@ def test_unreadable_params_file(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError):
         params.read(tmp_path)
+
+
+def test_a_date_is_a_text(tmp_path: Path):
+    """DVC reads params.yaml too, and fails at a date: every one of its commands."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "params.yaml").write_text(
+        "workloads: {ring: {ingest: {options: {start: 2026-01-31, days: ['x', 2026-02-01]}}}}"
+    )
+    with pytest.raises(ParamsError) as caught:
+        params.read(tmp_path)
+    assert 'workloads.ring.ingest.options.start: write "2026-01-31" in quotes' in str(caught.value)
+    assert 'options.days.1: write "2026-02-01" in quotes' in str(caught.value)
+    assert params.override({}, ["a.b=2026-01-31"]) == {"a": {"b": "2026-01-31"}}
+    assert params.override({}, ["a.b=[1, x]"]) == {"a": {"b": [1, "x"]}}
