@@ -2,7 +2,9 @@
 
 import difflib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -39,14 +41,26 @@ class Reading(NamedTuple):
     unparsed: pl.DataFrame
 
 
+class About(NamedTuple):
+    """Where columns come from: a name for messages, the data's sha256, words for the record."""
+
+    name: str
+    sha256: str
+    origin: str
+
+
 class Raw(NamedTuple):
-    """A file's columns before types are settled: strings (text files) or the file's own types."""
+    """A file's columns before types are settled: strings (text files) or the file's own types.
+
+    `types`: those of columns whose type is known without params' columns saying it.
+    """
 
     frame: pl.DataFrame
     text: bool
     ragged: pl.DataFrame
     format: dict
     notes: list[str]
+    types: Mapping[str, Type] = MappingProxyType({})
 
 
 def read_table(
@@ -59,29 +73,40 @@ def read_table(
         DataError: it is no table, columns are missing or not expected, or the target cannot be one.
     """
     raw = read_raw(path, options, table)
+    about = About(path.name, file_digest(path), origin or f"file {path.name}")
+    return settle(raw, about, table, options)
+
+
+def settle(raw: Raw, about: About, table: Table | None, options: ReadOptions) -> Reading:
+    """Return the typed table of columns that were read; see `read_table`.
+
+    Raises:
+        DataError: columns are missing or not expected, or the target cannot be one.
+    """
+    name = about.name
     notes = list(raw.notes)
-    kept = _select(raw.frame.columns[1:], table, path.name, notes)
-    check_rows(len(raw.frame), path.name)
-    found = _settle(raw, kept, table, options, path.name, notes)
+    kept = _select(raw.frame.columns[1:], table, name, notes)
+    check_rows(len(raw.frame), name)
+    found = _settle(raw, kept, table, options, name, notes)
     if table is not None:
         column = raw.frame[table.target]
         nan_is_missing = "nan" in [mark.strip().lower() for mark in options.missing or []]
-        check_target(raw.frame[ROW], found[table.target], column, table, path.name, nan_is_missing)
+        check_target(raw.frame[ROW], found[table.target], column, table, name, nan_is_missing)
     frame = pl.DataFrame([raw.frame[ROW], *(each.values for each in found.values())])
     columns = _columns(frame, found, table, notes)
     frame = frame.select(ROW, *columns)
     unparsed = _unparsed(raw, {name: found[name] for name in columns})
-    for name, count in Counter(unparsed["column"].to_list()).items():
-        if name != LINE:
-            examples = unparsed.filter(pl.col("column") == name).head(3)
+    for column, count in Counter(unparsed["column"].to_list()).items():
+        if column != LINE:
+            examples = unparsed.filter(pl.col("column") == column).head(3)
             shown = ", ".join(f"{v!r} (row {r})" for r, _, v, _ in examples.iter_rows())
             notes.append(
-                f"{name}: {count} values are not {columns[name].type}: {shown}; quarantine"
+                f"{column}: {count} values are not {columns[column].type}: {shown}; quarantine"
             )
     source = {
-        "origin": origin or f"file {path.name}",
+        "origin": about.origin,
         "licence": options.licence,
-        "sha256": file_digest(path),
+        "sha256": about.sha256,
         "rows": len(frame),
         "columns": frame.width - 1,
         "format": {**raw.format, "columns": _taken(found, unparsed)},
@@ -176,7 +201,7 @@ def _settle(
     for column in kept:
         spec = table.columns.get(column) if table else None
         is_target = table is not None and column == table.target
-        wanted = spec.type if spec else None
+        wanted = (spec.type if spec else None) or raw.types.get(column)
         cells_ = raw.frame[column]
         if raw.text:
             label = is_target and table is not None and table.task == "classification"
