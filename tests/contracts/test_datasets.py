@@ -1,5 +1,7 @@
 """Every dataset plugin against the promises of its kind."""
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ from tasks.core import plugins
 from tasks.core.artifacts import folder_digest
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW, Table
+from tasks.ingest.oura.fields import ENDPOINTS
 from tasks.ingest.reading import UNPARSED, Reading
+from tasks.ingest.remote import days
+from tests.services import document
 
 pytestmark = pytest.mark.contracts
 NAMES = plugins.names("dataset")
@@ -25,6 +30,14 @@ PICTURES = {  # plugins of images: the shape of one
     "mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3),
     "folder": (12, 12, 3),
 }  # fmt: skip
+SENSORS = {  # plugins of sensors and wearables: params and target
+    "sensor_table": ({}, "co2"),
+    "fitbit_export": ({}, "TotalSteps"),
+    "oura_export": ({}, "readiness_score"),
+    "oura": ({}, "readiness_score"),
+    "tsi": ({"devices": ["unit-1"]}, "temperature_c"),
+    "weather_underground": ({"stations": ["KX1"]}, "tempAvg"),
+}
 OPTIONS = {"readiness_simulated": {"homes": 2, "nights": 30}}  # by default two million rows
 FILE_TABLE = Table(task="regression", target="MedHouseVal")
 TYPES = {
@@ -48,14 +61,47 @@ def houses(tmp_path: Path) -> Path:
     return path
 
 
+def sensors(name: str, folder: Path) -> Path:
+    """Return a source of three weeks for a plugin of sensors or wearables; always the same."""
+    folder.mkdir()
+    month = [date(2024, 1, n) for n in range(1, 22)]
+    rings = [(e, day, each) for e in ENDPOINTS for day in month for each in document(e, day)]
+    if name == "sensor_table":
+        rows = [f"{day} 08:00:00,{400 + day.day}" for day in month]
+        (folder / "log.csv").write_text("time,co2\n" + "\n".join(rows) + "\n")
+    elif name == "fitbit_export":
+        rows = [f"7,1/{day.day}/2024,{100 * day.day}" for day in month]
+        for what, column in (("ActivityDate", "TotalSteps"), ("SleepDay", "TotalMinutesAsleep")):
+            (folder / f"{what}.csv").write_text("\n".join([f"Id,{what},{column}", *rows]) + "\n")
+    elif name == "oura_export":
+        content = {e: [each for n, _, each in rings if n == e] for e in ENDPOINTS}
+        (folder / "export.json").write_text(json.dumps(content))
+    elif name == "oura":
+        for endpoint, day, each in rings:
+            days.write(folder / endpoint, day, [(str(day), each)], True)
+    else:
+        for day in month:
+            moment = f"{day}T08:00:00.000000Z"
+            record = {"temperature": 20.5 + day.day, "rh": 40, "timestamp": moment}
+            seen = {"metric": {"tempAvg": 20.5 + day.day}, "obsTimeUtc": moment}
+            part, each = ("unit-1", record) if name == "tsi" else ("KX1", seen)
+            days.write(folder / part, day, [(moment, each)], True)
+    return folder
+
+
 def params_of(name: str) -> Any:
-    return plugins.plugin("dataset", name).Params(**OPTIONS.get(name, {}))
+    """Return a plugin's params, with those that it must have for a test."""
+    options = OPTIONS.get(name) or SENSORS.get(name, ({},))[0]
+    return plugins.plugin("dataset", name).Params(**options)
 
 
 def obtain(name: str, source: Path | None, folder: Path) -> tuple[Any, Path | None, Table]:
     module = plugins.plugin("dataset", name)
     given = source if module.ORIGIN in ("file", "remote") else None
     table = TABLES.get(name, FILE_TABLE)
+    if name in SENSORS:
+        table = Table(task="regression", target=SENSORS[name][1])
+        given = sensors(name, folder.parent / f"{folder.name}-source")
     if name in PICTURES:
         given = folder.parent / "pictures.npz"
         table = Table(task="classification", target="label")
@@ -77,17 +123,24 @@ def test_there_are_plugins():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_protocol(name: str):
     module = plugins.plugin("dataset", name)
-    assert module.ORIGIN in ("bundled", "generated", "remote", "file")
+    assert module.ORIGIN in ("bundled", "generated", "remote", "file", "collected")
+    if module.ORIGIN == "collected":
+        assert module.FOLDER
+        assert module.WINDOW_DAYS >= 1
+        verbs = ("credentials", "parts", "documents")
+        assert all(callable(getattr(module, verb)) for verb in verbs)
+        assert module.credentials(params_of(name)).variables
+        assert not any("token" in f or "secret" in f for f in module.Params.model_fields)
     assert issubclass(module.Params, plugins.PluginParams)
     assert module.__doc__
     assert all(callable(getattr(module, verb)) for verb in ("origin", "fetch", "read"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_fetch_writes_one_file_with_the_same_bytes(name: str, houses: Path, tmp_path: Path):
+def test_fetch_writes_the_same_bytes(name: str, houses: Path, tmp_path: Path):
     module, given, _ = obtain(name, houses, tmp_path / "one")
     obtain(name, houses, tmp_path / "two")
-    assert len(list((tmp_path / "one").iterdir())) == 1
+    assert getattr(module, "FOLDER", False) or len(list((tmp_path / "one").iterdir())) == 1
     assert folder_digest(tmp_path / "one") == folder_digest(tmp_path / "two")
     origin = module.origin(params_of(name), given)
     assert origin == module.origin(params_of(name), given)

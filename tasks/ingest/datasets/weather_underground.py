@@ -1,0 +1,133 @@
+"""A personal weather station, through Weather Underground's PWS history (metric units).
+
+Collected by `temper collect`; the key stands in WU_API_KEY (free for those whose station reports).
+Not for forecasts, nor for other people's stations in bulk: the key is for 1,500 calls a day.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from tasks.core.errors import DataError
+from tasks.core.schema import Table
+from tasks.ingest.reading import About, Reading
+from tasks.ingest.remote import collecting, days, moments
+from tasks.ingest.remote import parts as names
+from tasks.ingest.remote.client import Client, Query
+from tasks.ingest.remote.credentials import Credentials, in_query
+from tasks.ingest.remote.errors import AnswerError
+from tasks.ingest.remote.options import CollectOptions
+from tasks.ingest.sensors import made
+
+ORIGIN = "collected"
+FOLDER = True
+LIBRARIES = ("polars",)
+KEY = "WU_API_KEY"
+WINDOW_DAYS = 1  # an answer is of one day
+TIME, STATION = "time", "station"
+UNITS = {  # field, in the observation or in its `metric`: unit, where `units=m` is asked for
+    "solarRadiationHigh": "W/m2",
+    "uvHigh": None,
+    "winddirAvg": "deg",
+    **dict.fromkeys(("humidityHigh", "humidityLow", "humidityAvg"), "%"),
+    **{f"{what}{of}": "degC" for what in ("temp", "dewpt") for of in ("High", "Low", "Avg")},
+    **{
+        f"{what}{of}": "degC"
+        for what in ("windchill", "heatindex")
+        for of in ("High", "Low", "Avg")
+    },
+    **{
+        f"{what}{of}": "km/h" for what in ("windspeed", "windgust") for of in ("High", "Low", "Avg")
+    },
+    **dict.fromkeys(("pressureMax", "pressureMin"), "hPa"),
+    "pressureTrend": None,
+    "precipRate": "mm/h",
+    "precipTotal": "mm",
+}
+OTHERS = {"stationID", "tz", "obsTimeUtc", "obsTimeLocal", "epoch", "lat", "lon", "qcStatus"}
+
+
+class Params(CollectOptions):
+    """Which stations are collected, and how finely."""
+
+    base_url: str = Field(default="https://api.weather.com", validate_default=True)
+    stations: tuple[str, ...] = Field(default=(), description="their ids, as KNCDURHA123")
+    history: Literal["hourly", "all"] = Field(
+        default="hourly", description="hourly summaries, or each observation (about 5 minutes)"
+    )
+
+    @field_validator("stations")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return names.checked(value)
+
+
+def credentials(params: Params) -> Credentials:
+    """Return how requests are signed: the service takes the key in the address only."""
+    where = "make one at wunderground.com/member/api-keys"
+    return Credentials((KEY,), where, in_query(KEY, "apiKey"))
+
+
+def parts(params: Params) -> tuple[str, ...]:
+    """Return the stations."""
+    return names.some(params.stations, "stations")
+
+
+def documents(
+    client: Client, params: Params, part: str, first: date, last: date
+) -> Iterator[tuple[date, str, dict[str, Any]]]:
+    """Yield a station's observations of a day; the day is the station's own, as the service's is.
+
+    Raises:
+        AnswerError: the observations are not in metric units.
+    """
+    query: Query = {
+        "stationId": part,
+        "date": first.strftime("%Y%m%d"),
+        "format": "json",
+        "units": "m",
+        "numericPrecision": "decimal",
+    }
+    found, _ = client.rows(f"v2/pws/history/{params.history}", query, "observations")
+    for document in found:
+        if not isinstance(document.get("metric"), dict):
+            raise AnswerError(
+                f"station {part}, {first}: asked for metric units, found "
+                f"{', '.join(k for k, v in document.items() if isinstance(v, dict)) or 'none'}"
+            )
+        yield first, moments.text(moments.utc(document, "obsTimeUtc")), document
+
+
+def origin(params: Params, source: Path | None) -> str:
+    """Return the sha256 of what was collected."""
+    return collecting.digest(source)
+
+
+def fetch(params: Params, source: Path | None, folder: Path) -> None:
+    """Copy what was collected, as it is."""
+    collecting.copy(source, folder)
+
+
+def read(raw: Path, params: Params, table: Table) -> Reading:
+    """Return one row an observation: station, time (UTC) and measurements, with their units."""
+    rows, unknown = [], set()
+    for station in parts(params):
+        for _, moment, document in days.documents(raw / station):
+            values = {**document, **document["metric"]}
+            unknown |= {k for k in values if k not in UNITS and k not in OTHERS and k != "metric"}
+            rows.append({STATION: station, TIME: moment, **{k: values.get(k) for k in UNITS}})
+    if not rows:
+        raise DataError(f"no observations of {', '.join(params.stations)}")
+    schema = {STATION: pl.String, TIME: pl.String, **dict.fromkeys(UNITS, pl.Float64)}
+    frame = pl.DataFrame(rows, schema=schema, strict=False).with_columns(
+        pl.col(TIME).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ")
+    )
+    notes = [f"not known here, and left out: {', '.join(sorted(unknown))}"] if unknown else []
+    about = About("Weather Underground", collecting.digest(raw), "Weather Underground PWS history")
+    units = {name: unit for name, unit in UNITS.items() if unit}
+    table_ = made.Made(frame, units, notes)
+    return made.reading(table_, about, table, {TIME: "time", STATION: "group"}, params.licence)

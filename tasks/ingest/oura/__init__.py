@@ -1,0 +1,1 @@
+"""Documents of Oura's API v2, and the tables that are made of them."""

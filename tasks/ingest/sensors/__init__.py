@@ -1,0 +1,1 @@
+"""Tables of sensors: their clocks, their shapes, and the units that names and files state."""

@@ -1,0 +1,33 @@
+"""Tables that a plugin makes of documents or files itself, as readings."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from tasks.core.schema import ROW, Role, Table
+from tasks.ingest.options import ReadOptions
+from tasks.ingest.reading import UNPARSED, About, Raw, Reading, settle
+from tasks.ingest.sensors.units import described
+
+
+class Made(NamedTuple):
+    """A typed frame, the units of its columns, and what is to be said about it."""
+
+    frame: pl.DataFrame
+    units: dict[str, str]
+    notes: list[str]
+
+
+def reading(
+    made: Made, about: About, table: Table, roles: dict[str, Role], licence: str | None
+) -> Reading:
+    """Return the reading of a frame whose rows are not numbered yet.
+
+    Raises:
+        DataError: columns are missing or not expected, or the target cannot be one.
+    """
+    rows = pl.int_range(1, len(made.frame) + 1, eager=True, dtype=pl.UInt32).alias(ROW)
+    frame = made.frame.select(rows, *made.frame.columns)
+    raw = Raw(frame, False, pl.DataFrame(schema=UNPARSED), {"kind": "made"}, made.notes)
+    found = settle(raw, about, table, ReadOptions(licence=licence))
+    return described(found, table, made.units, roles)
