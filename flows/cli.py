@@ -168,6 +168,14 @@ def fetch(name: Name) -> None:
 
 
 @app.command()
+def collect(name: Name, settings: Settings = None) -> None:
+    """Fetch what is missing of a workload's raw data from its web service; see docs/collect.md."""
+    from flows.collected import collect_workload
+
+    collect_workload(name, settings or [])
+
+
+@app.command()
 def slots() -> None:
     """Show who holds the GPU slots and the quiet lane, since when, and who waits for them."""
     from flows.occupancy import show
@@ -176,7 +184,7 @@ def slots() -> None:
 
 
 @app.command(name="gc")
-def collect(
+def remove_unused(
     keep_gb: Annotated[float, typer.Option(min=0, help="Size of the store, in GB.")] = KEEP_GB,
     keep_days: Annotated[float, typer.Option(min=0, help="Days since the last use.")] = KEEP_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and why.")] = False,

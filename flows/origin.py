@@ -21,8 +21,9 @@ def raw_folder(name: str) -> Path:
 
 
 def source(name: str, workload: Workload) -> Path | None:
-    """Return the file to read: `ingest.path`, else what lies in data/raw, else None (a plugin's
-    own).
+    """Return what to read: `ingest.path`, else what lies in data/raw, else None (a plugin's own).
+
+    It is a file; or the folder where the plugin takes several.
 
     Raises:
         DataError: the plugin reads files, and there is none.
@@ -34,9 +35,17 @@ def source(name: str, workload: Workload) -> Path | None:
     if plugin.ORIGIN in ("bundled", "generated"):
         return None
     folder = raw_folder(name)
-    files = sorted(p for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+    several = getattr(plugin, "FOLDER", False)
+    found = (folder.rglob("*") if several else folder.glob("*")) if folder.is_dir() else ()
+    files = sorted(p for p in found if p.is_file())
     if files:
-        return files[0]
+        whole = several and (len(files) > 1 or plugin.ORIGIN == "collected")
+        return folder if whole else files[0]
+    if plugin.ORIGIN == "collected":
+        raise DataError(
+            f"workloads.{name}: nothing was collected yet: `temper collect {name}`, or get it from "
+            f"the DVC remote (`dvc pull data/raw/{name}.dvc`)."
+        )
     if plugin.ORIGIN == "file":
         raise DataError(
             f"workloads.{name}: no raw data in {folder.relative_to(project())}. Get it from the "
