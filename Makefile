@@ -1,7 +1,8 @@
-# make run: the whole `digits` workload. make test: all checks. make coverage: the same, with the
+# make run: the whole `digits` workload; another one: make run WORKLOAD=readiness. make test: all checks. make coverage: the same, with the
 # lines that are reached. make harness: changes and kills, in short. All of them set up .venv the
 # first time.
 PYTHON ?= python3
+WORKLOAD ?= digits
 export PYTHON
 BIN := .venv/bin
 
@@ -11,7 +12,7 @@ setup:
 	@./setup.sh
 
 run: setup
-	@$(BIN)/temper run digits
+	@$(BIN)/temper run $(WORKLOAD)
 
 test: lint
 	@$(MAKE) --no-print-directory -j2 types contracts pytest

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,26 @@ Recipe = list[tuple[str, dict[str, Any]]]
 DONE, TOOK = "variant.json", "seconds.json"
 
 
+def cpu_seconds(function: Callable[..., Any], *args: Any) -> float:
+    """Return what a call takes of a processor, in a child process of one thread, as in a flow."""
+    return round(child.run(_busy, function, *args).value, 2)
+
+
+def _busy(function: Callable[..., Any], *args: Any) -> float:
+    function(*args)
+    return time.process_time()  # since this process began
+
+
 class Digits:
     """One folder: `prepared`, `fitted/<model>`, `compress/<model>/<label>`."""
 
-    def __init__(self, folder: Path, workload: Workload | None = None) -> None:
+    def __init__(
+        self, folder: Path, workload: Workload | None = None, seed: int | None = None
+    ) -> None:
         self.folder = folder
         self.workload = workload or load("digits")
+        if seed is not None:
+            self.workload = self.workload.model_copy(update={"seed": seed})
         self.models = {model.name: model for model in self.workload.models}
 
     @property
@@ -57,7 +72,7 @@ class Digits:
 
     def fp32(self, name: str) -> Path:
         """Return the folder of a model's whole graph."""
-        out = self._empty(name, "fp32")
+        out = self.empty(name, "fp32")
         if not (out / DONE).exists():
             metrics, tolerance = self.workload.metrics, self.workload.compress.tolerance
             model, data = self.models[name], self.data.folder
@@ -69,7 +84,7 @@ class Digits:
 
         By a child process of one thread, as in a flow.
         """
-        out, parent, fitted = self._empty(name, label), self.fp32(name), self.fitted(name)
+        out, parent, fitted = self.empty(name, label), self.fp32(name), self.fitted(name)
         if (out / TOOK).exists():
             return out, json.loads((out / TOOK).read_text())
         params, began = self.workload.compress, time.monotonic()
@@ -85,7 +100,7 @@ class Digits:
         (out / TOOK).write_text(json.dumps(seconds))
         return out, seconds
 
-    def _empty(self, name: str, label: str) -> Path:
+    def empty(self, name: str, label: str) -> Path:
         out = self.folder / "compress" / name / label
         out.mkdir(parents=True, exist_ok=True)
         return out

@@ -1,163 +1,224 @@
 """The budgeted search beside the whole sweep: its share of the time, and of the hypervolume.
 
-    .venv/bin/python -m benchmarks.search [--budget 0.25]
+    .venv/bin/python -m benchmarks.search [--budget 0.25] [--seed 0] [--work FOLDER]
 
-`recipes: all` on networks and trees of `digits`, in two projects: once with `--full`, once without.
-Sizes, losses and latencies (ONNX Runtime, one row) are those of the whole sweep; the reference
-point is the fp32 graph's size and latency, and its accuracy less five points. Beside it recipes in
-random order, as many as its time allows.
+`recipes: all` on networks and trees of `digits`. Each recipe is made once; the search is then told
+what came of those that it asks for. Time is that of a processor, in a process for each task, so
+that what else a machine does counts little. Sizes, losses and latencies (ONNX Runtime, one row) are
+those of the whole sweep; a variant is as fast as its fp32 graph unless the interval of its speed-up
+says otherwise. The reference point is the fp32 graph's size and latency, and its accuracy less five
+points. Beside it what the best choice of recipes would reach, known afterwards, and recipes in
+random order in the search's time. FOLDER keeps what was made.
 """
 
 import argparse
+import hashlib
 import json
 import random
-import re
+import tempfile
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.harness import project, table, temper, write
-from tasks.compress import beginnings
+from benchmarks.digits import Digits, cpu_seconds
+from benchmarks.harness import table, write
+from benchmarks.timed import latencies
+from flows.running import preload
+from tasks.compress import beginnings, sketches, variants
+from tasks.compress.beginnings import Steps
 from tasks.compress.params import Params
-from tasks.compress.recipes import ALL
-from tasks.compress.search import Point, hypervolume, share_lost
-from tasks.core.plugins import Plugin
+from tasks.compress.search import Point, begin, hypervolume, share_lost
+from tasks.core import child
+from tasks.core.fitting import FitContext
 
-MODELS = {
-    "convnet": {"epochs": 12, "width": 40},
-    "mlp": {"bins": 0, "width": 128},
-    "light_gbm": {"num_leaves": 8, "learning_rate": 0.15, "feature_fraction": 0.3, "rounds": 150},
-    "random_forest": {"feature_share": 0.12, "min_leaf": 1},
-}
-SETTINGS = {
-    "train.models": json.dumps(MODELS),
-    "compress.recipes": "all",
-    "benchmark.engines": "[onnx_runtime]",
-    "benchmark.batch_sizes": "[1]",
-    "benchmark.rounds": "60",
-    "benchmark.samples": "6000",
-    "benchmark.time_budget_s": "60",
-    "validate.expectations": "null",
-    "recommend.devices": "[]",
-}
-TASKS = ("sketch", "shrink", "compress", "settle")
-ENGINE, ORDERS = "onnx_runtime", 500
+MODELS = ("convnet", "mlp", "light_gbm", "random_forest")
+SWEEP = Params.model_validate({"recipes": "all"})
+ENGINE, METRIC, ORDERS = "onnx_runtime", "accuracy", 500
+Seconds = dict[str, float]  # of a task: `sketch`, a beginning or a recipe's label
 
 
 def main() -> None:
-    """Run both, print the table, write benchmarks/results/search.json."""
+    """Make and measure all, search; print the table, write benchmarks/results/search.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search")
     parser.add_argument("--budget", type=float, default=0.25)
-    budget = parser.parse_args().budget
-    whole, found = _run(1.0), _run(budget)
-    points = {model: _points(whole["report"], model) for model in MODELS}
-    results = {}
-    rows: list[tuple[str, Any, str]] = []
-    for model in MODELS:
-        results[model] = _held_against(whole, found, model, points[model])
-        rows += [(f"{model}: {what}", figure, "") for what, figure in results[model].items()]
-    seconds = [sum(run["seconds"].values()) for run in (whole, found)]
-    share = fmean(r["share of the hypervolume"] for r in results.values())
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="a folder to keep; else a temporary one")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        digits = Digits(given.work or Path(temporary), seed=given.seed)
+        child.warm(preload(digits.workload))  # as a run does: else each task imports torch anew
+        sweeps = {name: _Sweep(digits, name) for name in MODELS}
+        for sweep in sweeps.values():
+            sweep.make()
+    ran = _searched(sweeps, given.budget)
+    whole = sum(sum(s.seconds.values()) - s.seconds["sketch"] for s in sweeps.values())
+    spent = sum(s.cost(["sketch", *s.tasks(ran[n])]) for n, s in sweeps.items())
+    shares = {n: s.share(ran[n]) for n, s in sweeps.items()}
+    rows: list[tuple[str, Any, str]] = [
+        (f"{n}: {len(ran[n])} recipes, share of the hypervolume", round(shares[n], 4), "")
+        for n in MODELS
+    ]
+    found = {"share": round(fmean(shares.values()), 4), "time": round(spent / whole, 3)}
+    for part in (given.budget, 1 / 3):
+        found[f"best in {part:.2f}"] = _best(list(sweeps.values()), part * whole)
+    orders = [_in_random_order(list(sweeps.values()), spent, seed) for seed in range(ORDERS)]
+    found["random order"] = round(fmean(orders), 4)
     rows += [
-        ("seconds of the whole sweep", round(seconds[0], 1), ""),
-        ("share of them", round(seconds[1] / seconds[0], 3), ".25"),
-        ("share of the hypervolume, mean of the models", round(share, 4), ".99"),
+        ("processor seconds of the whole sweep", round(whole, 1), ""),
+        ("share of them", found["time"], given.budget),
+        ("share of the hypervolume, mean of the models", found["share"], ".99"),
+        *((f"  {what}", found[what], "") for what in list(found)[2:]),
     ]
     table(rows)
-    by_task = {"whole": whole["seconds"], "searched": found["seconds"]}
-    content = {"budget": budget, "seconds": by_task, "models": results, "points": points}
-    write("search", content)
+    kept = {n: {"ran": ran[n], "share": shares[n], **s.content()} for n, s in sweeps.items()}
+    name = "search" if given.seed == 0 else f"search_{given.seed}"
+    write(name, {"budget": given.budget, "seed": given.seed, **found, "models": kept})
 
 
-def _run(budget: float) -> dict[str, Any]:
-    """Return a run's report, and the seconds of each task of its sweep."""
-    flags = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
-    with project() as environment:
-        done = temper(environment, "run", "digits", *flags, "--set", f"compress.budget={budget}")
-        place = re.search(r"(?m)^Report: (.*)report\.html$", done.output)
-        if done.code not in (0, 3) or not place:
-            raise RuntimeError(f"exit code {done.code}:\n{done.output[-3000:]}")
-        report = json.loads((Path(place[1]) / "report.json").read_text())
-        times = Path(environment["TEMPER_HOME"]) / "times" / "digits.json"
-        seconds = json.loads(times.read_text())
-    own = {name: s for name, s in seconds.items() if name.split()[0] in TASKS}
-    return {"report": report, "seconds": own}
+class _Sweep:
+    """All recipes of a model: what each takes, and where its variant is."""
+
+    def __init__(self, digits: Digits, name: str) -> None:
+        self.digits, self.name, self.model = digits, name, digits.models[name]
+        self.recipes = {label: SWEEP.plugins(label) for label in SWEEP.recipes}
+        self.seconds: Seconds = {}
+        self.points: dict[str, Point] = {}
+        self.sketches: dict[str, Any] = {}
+
+    def tasks(self, labels: list[str]) -> list[str]:
+        """Return the tasks that make these recipes' variants, each once."""
+        begins = [b for n in labels for b in beginnings.of(self.recipes[n], self.model)]
+        return list(dict.fromkeys([*map(_named, begins), *labels]))
+
+    def cost(self, tasks: list[str]) -> float:
+        return sum(self.seconds[task] for task in tasks)
+
+    def share(self, labels: list[str]) -> float:
+        """Return the share of the whole sweep's hypervolume that these recipes' variants have."""
+        whole = hypervolume(list(self.points.values()))
+        reached = hypervolume([self.points[n] for n in labels if n in self.points])
+        return reached / whole if whole else 1.0
+
+    def content(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "points": self.points}
+
+    def make(self) -> None:
+        """Make all, then measure it."""
+        digits, data = self.digits, self.digits.data
+        self.parent, self.fitted = digits.fp32(self.name), digits.fitted(self.name)
+        judged = (data.folder, digits.workload.metrics, digits.workload.compress.tolerance)
+        counted = (digits.workload.compress.calibration_rows, digits.workload.seed)
+        same = (self.parent, self.fitted, self.model)
+        place = digits.empty(self.name, "sketch")
+        self._timed("sketch", place, sketches.write, *same, self.recipes, *judged, *counted)
+        self.sketches = json.loads((place / sketches.FILE).read_text())
+        folders = []
+        for label, recipe in self.recipes.items():
+            begun = None
+            for steps, step in zip(beginnings.of(recipe, self.model), recipe, strict=False):
+                place = digits.folder / "begun" / self.name / _digest(steps)
+                before = (self.parent, self.fitted, begun, self.model, step)
+                fit = FitContext(digits.workload.seed)
+                if begun and beginnings.unmade(begun, recipe):
+                    self.seconds[_named(steps)] = 0.0
+                    break
+                self._timed(_named(steps), place, beginnings.write, *before, *judged, fit)
+                begun = place
+            place = digits.empty(self.name, label)
+            rest = (label, recipe, *judged, *counted, begun)
+            self._timed(label, place, variants.write_compressed, *same, *rest)
+            folders.append(place)
+        self._measure(folders)
+
+    def _timed(self, task: str, place: Path, function: Any, *args: Any) -> None:
+        """Do a task, unless it was done before."""
+        took = place / "cpu_seconds.json"
+        if task not in self.seconds and not took.exists():
+            place.mkdir(parents=True, exist_ok=True)
+            took.write_text(json.dumps(cpu_seconds(function, place, *args)))
+        self.seconds[task] = json.loads(took.read_text())
+        print(f"{self.name} {task}: {self.seconds[task]} s", flush=True)
+
+    def _measure(self, folders: list[Path]) -> None:
+        """Take in size, latency and loss of the variants, beside the fp32 graph."""
+        stated = {f: json.loads((f / "variant.json").read_text()) for f in (self.parent, *folders)}
+        made = [f for f, s in stated.items() if s["status"] == "ok"]
+        rows, _ = latencies(made, self.fitted, self.model, self.digits.data, [ENGINE])
+        by_label = {r["variant"].partition("/")[2]: r for r in rows if r["status"] == "ok"}
+        before = stated[self.parent]
+        for folder in made[1:]:
+            own = stated[folder]
+            lost = (before["metrics"][METRIC], own["metrics"][METRIC], "classification")
+            slower = _slower(by_label[folder.name])
+            self.points[folder.name] = (own["bytes"] / before["bytes"], slower, share_lost(*lost))
 
 
-def _points(report: dict[str, Any], model: str) -> dict[str, Point]:
-    """Return size, latency and loss of a model's variants, beside its fp32 graph, by recipe."""
-    rows = {
-        r["variant"]: r["p50_ms"]
-        for r in report["benchmark"]["rows"]
-        if r["engine"] == ENGINE and r["status"] == "ok"
-    }
-    stated = {v["label"]: v for v in report["variants"] if v["model"] == model}
-    before = stated.pop("fp32")
-    return {
-        label: (
-            v["bytes"] / before["bytes"],
-            rows[f"{model}/{label}"] / rows[f"{model}/fp32"],
-            share_lost(before["metrics"]["accuracy"], v["metrics"]["accuracy"], "classification"),
-        )
-        for label, v in stated.items()
-        if v["status"] == "ok"
-    }
+def _slower(row: dict[str, Any]) -> float:
+    """Return a variant's latency as a share of its fp32 graph's; 1 where no difference is shown."""
+    alike = row["speedup_low"] <= 1 <= row["speedup_high"]
+    return 1.0 if alike else 1 / row["speedup"]
 
 
-def _held_against(
-    whole: dict[str, Any], found: dict[str, Any], model: str, points: dict[str, Point]
-) -> dict[str, Any]:
-    """Return what the search ran of a model's recipes, in what time, and what that reaches."""
-    ran = [
-        v["label"]
-        for v in found["report"]["variants"]
-        if v["model"] == model and v["status"] == "ok" and v["label"] != "fp32"
-    ]
-    full = {n: s for n, s in whole["seconds"].items() if n.split()[1] == model}
-    spent = sum(s for n, s in found["seconds"].items() if n.split()[1] == model)
-    volume = hypervolume(list(points.values()))
-    needs = _needs(model)
-    random_share = fmean(
-        hypervolume([points[n] for n in _affordable(full, needs, spent, seed) if n in points])
-        / volume
-        for seed in range(ORDERS)
-    )
-    return {
-        "recipes run": " ".join(ran),
-        "share of the time": round(spent / sum(full.values()), 3),
-        "share of the hypervolume": round(hypervolume([points[n] for n in ran]) / volume, 4),
-        "the same in random order": round(random_share, 4),
-    }
+def _named(steps: Steps) -> str:
+    return " > ".join(steps)
 
 
-def _needs(model: str) -> dict[str, list[str]]:
-    """Return the task runs that make each recipe's variant of a model; some make several."""
-    plugin = Plugin(kind="model", name=model, params=MODELS[model])
-    recipes = Params(recipes=ALL)
-    makes: dict[beginnings.Steps, str] = {}
-    needs = {}
-    for label in ALL:
-        recipe = recipes.plugins(label)
-        begins = beginnings.of(recipe, plugin)
-        for steps, step in zip(begins, recipe, strict=False):
-            makes.setdefault(steps, f"shrink {model} {label} {step.name}")
-        needs[label] = [*(makes[steps] for steps in begins), f"compress {model} {label}"]
-    return needs
+def _digest(steps: Steps) -> str:
+    return hashlib.sha256(_named(steps).encode()).hexdigest()[:16]
 
 
-def _affordable(
-    seconds: dict[str, float], needs: dict[str, list[str]], budget_s: float, seed: int
-) -> list[str]:
-    """Return the first recipes of a random order whose time is within a budget."""
-    order = random.Random(seed).sample(list(needs), len(needs))
-    found: list[str] = []
-    ran: set[str] = set()
-    for label in order:
-        ran |= set(needs[label])
-        if sum(seconds[name] for name in ran) > budget_s:
+def _searched(sweeps: dict[str, _Sweep], budget: float) -> dict[str, list[str]]:
+    """Return the recipes of each model that the search runs, as the flow does."""
+    searches = begin({name: sweep.sketches for name, sweep in sweeps.items()}, budget)
+    ran = {n: [r for r in s.recipes if r not in s.sketches] for n, s in sweeps.items()}
+    while wave := searches.following():
+        for name, label in wave:
+            _, _, loss = sweeps[name].points.get(label, (None, None, None))
+            searches.models[name].tell(label, loss)
+            ran[name].append(label)
+    return ran
+
+
+def _best(sweeps: list[_Sweep], budget_s: float) -> float:
+    """Return the share of the hypervolume, in the mean of the models, that the best recipes reach
+    which can be run within a budget; nothing is sketched.
+    """
+    together = [(0.0, 0.0)]  # seconds and shares, the dearer the more
+    for sweep in sweeps:
+        sums = [(s + t, v + w) for s, v in together for t, w in _choices(sweep)]
+        together = _climbing([one for one in sums if one[0] <= budget_s])
+    return round(together[-1][1] / len(sweeps), 4)
+
+
+def _choices(sweep: _Sweep) -> list[tuple[float, float]]:
+    """Return seconds and share of the hypervolume of each choice of a model's recipes that no
+    cheaper one equals.
+    """
+    useful = [label for label, point in sweep.points.items() if max(point) < 1]
+    subsets = [list(s) for n in range(len(useful) + 1) for s in combinations(useful, n)]
+    return _climbing([(sweep.cost(sweep.tasks(s)), sweep.share(s)) for s in subsets])
+
+
+def _climbing(choices: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept: list[tuple[float, float]] = []
+    for cost, share in sorted(choices, key=lambda c: (c[0], -c[1])):
+        if not kept or share > kept[-1][1]:
+            kept.append((cost, share))
+    return kept
+
+
+def _in_random_order(sweeps: list[_Sweep], budget_s: float, seed: int) -> float:
+    """Return the share that the first recipes of a random order reach, as many as a budget pays."""
+    pairs = [(sweep, label) for sweep in sweeps for label in sweep.recipes]
+    random.Random(seed).shuffle(pairs)
+    found: dict[str, list[str]] = {sweep.name: [] for sweep in sweeps}
+    for sweep, label in pairs:
+        found[sweep.name].append(label)
+        if sum(s.cost(s.tasks(found[s.name])) for s in sweeps) > budget_s:
+            found[sweep.name].pop()
             break
-        found.append(label)
-    return found
+    return fmean(sweep.share(found[sweep.name]) for sweep in sweeps)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,11 @@ Times = dict[tuple[str, str], np.ndarray]  # variant's label, engine -> (round, 
 
 
 def latencies(
-    folders: list[Path], fitted: Path, model: Plugin, data: Prepared
+    folders: list[Path],
+    fitted: Path,
+    model: Plugin,
+    data: Prepared,
+    engines: Sequence[str] = ENGINES,
 ) -> tuple[list[dict[str, Any]], Times]:
     """Return a row for each variant of a model and engine, and the times of all calls.
 
@@ -31,7 +36,7 @@ def latencies(
         variants=folders,
         fitted={model.name: fitted},
         models={model.name: model},
-        engines=[Plugin(kind="engine", name=name) for name in ENGINES],
+        engines=[Plugin(kind="engine", name=name) for name in engines],
         metrics=[Plugin(kind="metric", name="accuracy")],
         prepared=data.folder,
     )

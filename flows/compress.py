@@ -112,13 +112,13 @@ class _Sweep:
     def search(self) -> None:
         """Make the variants that could add most for their time; the rest say why they are not."""
         sketched = self._sketched()
-        searches = {model: begin(found, self.params.budget) for model, found in sketched.items()}
+        searches = begin(sketched, self.params.budget)
         self.run([pair for pair in self.every if pair[1] not in sketched[pair[0]]])
-        while wave := [(m, label) for m, s in searches.items() if (label := s.following())]:
+        while wave := searches.following():
             self.run(wave)
             for model, label in wave:
-                searches[model].tell(label, self._lost(model, label))
-        self._settle([search.reasons() for search in searches.values()])
+                searches.models[model].tell(label, self._lost(model, label))
+        self._settle([search.reasons() for search in searches.models.values()])
 
     def _settle(self, reasons: list[dict[str, tuple[str, str]]]) -> None:
         """Keep, for each model in turn, status and reason of the variants that are not made."""

@@ -55,9 +55,10 @@ class Study:
             X, y, stop = self.data.X("train"), self.data.y("train"), self.data.stop
             meta = self.data.meta
             rows = FitData(
-                *(X[~stop], y[~stop], X[stop], y[stop], meta.task),
+                *(X[stop == 0], y[stop == 0], X[stop == 1], y[stop == 1], meta.task),
                 n_classes=len(meta.classes or []),
                 image_shape=meta.image_shape,
+                sequence=meta.sequence,
                 feature_names=meta.feature_names,
             )
             model = self.model(name)

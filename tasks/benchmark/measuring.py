@@ -17,6 +17,7 @@ from tasks.core.prepared import Prepared
 
 FEEDS = 32  # different batches of judged rows that calls take in turn
 REFERENCE = "onnx_runtime"  # the engine whose fp32 rows tell drift
+CERTIFYING = ("onnx_runtime", "litert")  # engines that certificates are of
 LIBRARIES = ("numpy", "onnx")
 
 
@@ -140,10 +141,20 @@ def _stated(
                 "zstd_bytes": item.subject.certificate["zstd_bytes"],
                 "providers": sorted(nodes) if nodes else None,
                 "nodes": nodes,
+                "quantised_share": _quantised_share(item),
                 **item.facts,
             }
         )
     return rows
+
+
+def _quantised_share(item: Loaded) -> float | None:
+    """Return the share of weighted operators that run on integers in this engine, if it says so."""
+    own = getattr(item.session, "quantised_share", None)
+    if own:
+        return own()
+    stated = item.subject.certificate.get("quantised_share")
+    return stated if item.engine.name in CERTIFYING else None
 
 
 def _gpu_share(entry: protocol.Entry, device: str) -> float | None:

@@ -40,6 +40,12 @@ def weighted(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     ]
 
 
+def flat(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
+    """Return the weighted nodes that quantisers take: not MatMul of a stack of matrices."""
+    stacked = {i.name for i in graph.initializer if len(i.dims) > 2}
+    return [n for n in weighted(graph) if n.op_type != "MatMul" or not stacked & set(n.input)]
+
+
 def weights(
     graph: "onnx.GraphProto", only: Collection[str] | None = None
 ) -> "dict[str, onnx.TensorProto]":

@@ -41,7 +41,7 @@ def _each(parent: Parent, step: Plugin, context: Context) -> Iterator[Blame]:
     exact = _logits(graphs.run(graphs.session(parent.graph), rows), context)
     spread = float(exact.std()) or 1.0
     values = graphs.weights(parent.graph.graph)
-    layers = [n for n in graphs.weighted(parent.graph.graph) if n.input[1] in values]
+    layers = [n for n in graphs.flat(parent.graph.graph) if n.input[1] in values]
     for at, node in enumerate(layers):
         progress.report(at / len(layers), f"{at + 1} of {len(layers)} layers")
         try:

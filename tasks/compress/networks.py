@@ -16,14 +16,19 @@ def layers(module: Any) -> list[tuple[str, Any]]:
     """Return the convolutions and linear layers of a network with their names, in order."""
     from torch import nn
 
-    return [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    kinds = nn.Conv1d | nn.Conv2d | nn.Linear
+    return [(n, m) for n, m in module.named_modules() if isinstance(m, kinds)]
 
 
 def weights(module: Any) -> dict[str, Any]:
     """Return the weights of a network's layers, without biases, by their parameters' names."""
     names = {f"{name}.weight" for name, _ in layers(module)}
-    named = module.named_parameters()  # those of Keras's layers end with `kernel`
-    return {n: weight for n, weight in named if n in names or n.endswith("kernel")}
+    return {n: weight for n, weight in module.named_parameters() if n in names or _inner(n)}
+
+
+def _inner(name: str) -> bool:
+    """Return whether a parameter is a weight of a layer without `weight`: Keras's, or an LSTM."""
+    return name.endswith("kernel") or name.split(".")[-1].startswith(("weight_ih", "weight_hh"))
 
 
 def with_module(model: Any, module: Any) -> Any:

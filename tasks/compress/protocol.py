@@ -6,9 +6,9 @@ params, context)` and returns a model of the same plugin; one that takes the fit
 format, as the last of a recipe, has `convert(parent, params, context)` and returns a `Converted`.
 All have `applies(parent)`: None, or why not. One that changes layer by layer takes `only` in
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
-training data, `passes(params, model)`, how long it prepares, `SETUP_S`, and whether the graph then
-has other weights alone, `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what
-gives it the same shape sooner, `outline(params, model)`: a search asks before anything is fitted.
+training data, `passes(params, model)`, and whether the graph then has other weights alone,
+`SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what gives it the same shape
+sooner, `outline(params, model)`: a search asks before anything is fitted.
 What it makes of the model must be what the plugin can save and load again.
 """
 

@@ -4,8 +4,9 @@ Of each recipe a sketch is known: the size exactly and the work roughly, for nei
 well a network is fitted; the loss where nothing is fitted further. Where something is, the recipe
 is given the benefit of the doubt: a little less work than thought, and a small gain less what so
 few weights are likely to lose, or the loss of the recipe that it goes on from. What it could add to
-the hypervolume is then about an upper bound. The most for its time is run next, until none could
-add a hundredth, or the budget is spent. What came of each lowers the bounds of the rest.
+the hypervolume is then about an upper bound. The most for its time is run next, whichever model's,
+until none could add a hundredth to its model's, or the budget is spent. What came of each lowers
+the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ DOUBT = 0.15  # of the work: what it is thought to be is right to that
 # What fitting further is thought to lose at least, as a share of what makes a variant worthless: it
 # may gain a little, and loses the more the fewer weights are left of one.
 GAIN, THINNING = 0.1, 0.05
-SKETCH_S, REFUSED_S = 0.1, 0.12  # that a sketch takes, about; a recipe that does not apply
+BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
+SKETCH_S, REFUSED_S = 0.1, 0.15  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -45,30 +47,28 @@ class Sketch:
 
 @dataclass
 class Search:
-    """The order in which a model's recipes are run.
+    """What is known of a model's recipes so far.
 
-    sketches: by label, of the recipes that can be made; budget_s: seconds for all that are run;
-    refused: why the other recipes do not apply.
+    sketches: by label, of the recipes that can be made; refused: why the others do not apply; done:
+    those that were run, with what they lost; spent_s: what these are thought to have taken.
     """
 
     sketches: dict[str, Sketch]
-    budget_s: float
     refused: dict[str, str] = field(default_factory=dict)
     done: dict[str, Sketch] = field(default_factory=dict)
     spent_s: float = 0.0
 
-    def following(self) -> str | None:
-        """Return the recipe to run next; None: none is worth it, or none can be afforded.
-
-        The first is made whatever it takes.
+    def best(self, left_s: float) -> tuple[float, str] | None:
+        """Return the recipe that could add most a second, and how much; None: none is worth it, or
+        none can be afforded. A model's first is made whatever it takes.
         """
-        left = self.budget_s - self.spent_s if self.done else float("inf")
-        rates = {
-            label: gain / seconds
+        left_s = left_s if self.done else float("inf")
+        rates = [
+            (gain / seconds, label)
             for label, gain in self.gains().items()
-            if (seconds := cost(self.sketches[label], self.done)) <= left and self._worth(gain)
-        }
-        return max(rates, key=lambda label: rates[label], default=None)
+            if (seconds := cost(self.sketches[label], self.done)) <= left_s and self._worth(gain)
+        ]
+        return max(rates, key=lambda rate: rate[0], default=None)
 
     def tell(self, label: str, loss: float | None) -> None:
         """Take in what a recipe that was run lost; None: it came to nothing."""
@@ -118,20 +118,51 @@ class Search:
         return sketch.size, work, max([thinned, *earlier]) - GAIN
 
 
-def begin(sketches: dict[str, dict[str, Any]], budget: float) -> Search:
-    """Return the search over sketched recipes within a share of the time that all would take, what
-    the sketches took included.
+@dataclass
+class Searches:
+    """The order in which the recipes of all models are run. budget_s: seconds for all of them."""
 
-    sketches: as `sketches.json` has them.
+    models: dict[str, Search]
+    budget_s: float
+
+    def following(self) -> list[tuple[str, str]]:
+        """Return the models and recipes to run next, one of a model at most; none: it is over."""
+        left = self.budget_s - sum(s.spent_s for s in self.models.values())
+        found = {model: best for model, s in self.models.items() if (best := s.best(left))}
+        most = max((rate for rate, _ in found.values()), default=0.0)
+        wave = []
+        for model, (rate, label) in sorted(found.items(), key=lambda one: -one[1][0]):
+            search = self.models[model]
+            seconds = cost(search.sketches[label], search.done)
+            if rate >= BESIDE * most and (seconds <= left or not search.done):
+                wave.append((model, label))
+                left -= seconds
+        return wave
+
+
+def begin(sketches: dict[str, dict[str, dict[str, Any]]], budget: float) -> Searches:
+    """Return the search over all models' sketched recipes within a share of the time that all would
+    take, what the sketches took included.
+
+    sketches: by model, as `sketches.json` has them.
     """
-    found = {n: Sketch(**s) for n, s in sketches.items() if "reason" not in s}
-    refused = {n: s["reason"] for n, s in sketches.items() if "reason" in s}
-    every: dict[str, Sketch] = {}
-    whole = REFUSED_S * len(refused)
-    for label, sketch in found.items():
-        whole += cost(sketch, every)
-        every[label] = sketch
-    return Search(found, budget * whole - SKETCH_S * len(found), refused)
+    models = {model: _begun(found) for model, found in sketches.items()}
+    whole = sketching = 0.0
+    for search in models.values():
+        every: dict[str, Sketch] = {}
+        for label, sketch in search.sketches.items():
+            whole += cost(sketch, every)
+            every[label] = sketch
+        whole += REFUSED_S * len(search.refused)
+        sketching += SKETCH_S * len(every)
+    return Searches(models, budget * whole - sketching)
+
+
+def _begun(found: dict[str, dict[str, Any]]) -> Search:
+    return Search(
+        {n: Sketch(**s) for n, s in found.items() if "reason" not in s},
+        {n: s["reason"] for n, s in found.items() if "reason" in s},
+    )
 
 
 def cost(sketch: Sketch, done: dict[str, Sketch]) -> float:

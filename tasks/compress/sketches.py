@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 FILE = "sketches.json"
 ROWS = 64  # that a network is fitted on here, once: its shape is all that is asked for
 CALIBRATION = 128  # rows that ranges are taken from here, at most
-# What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, and of
-# fitting microseconds: a layer in a step, a row that is an image, a row for its multiply-adds.
-START_S, LAYER_US, IMAGE_US, TRAINING = 0.4, 650.0, 80.0, 5.0
+# What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, of each
+# and of a fit before it; microseconds, of a layer in a step, of a row that is an image, and of a
+# row for its multiply-adds.
+START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING = 0.4, 0.2, 650.0, 80.0, 5.0
 BATCH = 64  # rows of a step where the model does not say
 
 
@@ -120,10 +121,7 @@ class _Pad:
         outline = self._outlined(steps)
         passes = [applying.passes(step, self.model) for step in recipe]
         row_s = self.data.meta.parts["train"] * outline.row_us / 1e6
-        seconds = [
-            getattr(step.module, "SETUP_S", 0.0) + often * row_s
-            for step, often in zip(recipe, passes, strict=True)
-        ]
+        seconds = [often * row_s for often in passes]
         shared = len(beginnings.of(recipe, self.model))
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
@@ -136,7 +134,7 @@ class _Pad:
             work=outline.work / self.before.work,
             loss=loss,
             seconds=START_S + sum(seconds[shared:]),
-            begins=tuple(START_S + s for s in seconds[:shared]),
+            begins=tuple(FIT_S + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
         )
 
@@ -146,7 +144,7 @@ class _Pad:
             graph = export.finish(self.made[steps].graph, self.data.meta)
             step_us = LAYER_US * len(graphs.weighted(graph.graph))
             row_us = step_us / getattr(self.model.typed, "batch_size", BATCH)
-            row_us += IMAGE_US if self.data.meta.image_shape else 0
+            row_us += IMAGE_US if self.model.module.NEEDS_IMAGE else 0
             row_us += TRAINING * float_us(graph)
             size = len(graphs.serialise(graph))
             self.outlines[steps] = _Outline(size, _weights(graph), microseconds(graph), row_us)
@@ -191,4 +189,7 @@ def _as_run(model: Plugin, start: Parent) -> Plugin:
 def _few(data: FitData, seed: int) -> FitData:
     """Return some of the rows."""
     rows = np.random.default_rng(seed).permutation(len(data.X))[:ROWS]
-    return replace(data, X=data.X[rows], y=data.y[rows])
+    few = slice(ROWS)  # of those to stop by, too
+    return replace(
+        data, X=data.X[rows], y=data.y[rows], X_stop=data.X_stop[few], y_stop=data.y_stop[few]
+    )

@@ -15,7 +15,7 @@ from tasks.core.prepared import Prepared
 UNKNOWN = (
     *("reason", "parity", "metrics", "agreement", "quantised_share", "quantised_weights", "facts"),
     *("bytes", "weight_bytes", "zstd_bytes", "opset", "domains", "engines_note"),
-    *("drops", "bounds", "worst_slice", "nonzero_share", "calibration", "file"),
+    *("drops", "bounds", "worst_slice", "nonzero_share", "calibration", "seed", "file"),
 )
 
 
@@ -85,7 +85,7 @@ def write_compressed(
         except NotApplicable as why:
             write_unmade(out, model, recipe_label, recipe, "not_applicable", why.within(recipe))
             return
-        head |= {"facts": context.facts, "calibration": context.calibrated}
+        head |= {"facts": context.facts, "calibration": context.calibrated, "seed": seed}
         if made.converted:
             writing.converted(out, made.converted, data, metrics, head, before)
         else:

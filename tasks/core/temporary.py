@@ -22,12 +22,12 @@ def folder() -> Iterator[Path]:
         locks.release(descriptor)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file of the home, whole or not at all, for its owner's eyes alone (0600)."""
     with folder() as place:
         file = place / "file"
         file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(file, path)
 
 

@@ -76,8 +76,8 @@ def fit(
     Args:
         network: a torch.nn.Module: (n, feature) -> (n, output) logits, or standardised values.
         train, stop: X (n, feature) float32 and y: (n,) int64 classes, or (n, output) float32, or
-            what `hooks.loss` takes. The best epoch is that of the least loss on `stop`; the last one
-            where `stop` has no rows.
+            what `hooks.loss` takes. The best epoch is that of the least loss on `stop`; the last
+            one where `stop` has no rows.
         settings: how long, how fast.
         context: seed, device, pieces of a batch, and the folder of the checkpoint.
         hooks: what is done otherwise than usual.

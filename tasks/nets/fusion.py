@@ -64,18 +64,18 @@ class Variables(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Parameter(torch.empty(2, variables, 1, width))  # scale, shift
         self.first = nn.Parameter(torch.empty(2, variables, 1, width))
-        self.gate = nn.Parameter(torch.empty(variables, width, 2 * width))
-        self.gate_bias = nn.Parameter(torch.zeros(variables, 1, 2 * width))
+        self.kernel = nn.Parameter(torch.empty(variables, width, 2 * width))
+        self.kernel_bias = nn.Parameter(torch.zeros(variables, 1, 2 * width))
         self.gain = nn.Parameter(torch.ones(variables, 1, width))
         self.shift = nn.Parameter(torch.zeros(variables, 1, width))
         for weight in (self.embedding, self.first):
             nn.init.uniform_(weight, -1, 1)
-        nn.init.uniform_(self.gate, -1 / math.sqrt(width), 1 / math.sqrt(width))
+        nn.init.uniform_(self.kernel, -1 / math.sqrt(width), 1 / math.sqrt(width))
 
     def forward(self, x: Tensor) -> Tensor:
         numbers = x.permute(2, 0, 1).reshape(x.shape[2], -1, 1)
         inner = self.dropout(nn.functional.elu(numbers * self.first[0] + self.first[1]))
-        gated = nn.functional.glu(torch.baddbmm(self.gate_bias, inner, self.gate), -1)
+        gated = nn.functional.glu(torch.baddbmm(self.kernel_bias, inner, self.kernel), -1)
         added = numbers * self.embedding[0] + self.embedding[1] + gated
         normed = nn.functional.layer_norm(added, added.shape[-1:])
         return normed * self.gain + self.shift
@@ -96,7 +96,7 @@ class Selection(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         weights = self.weights(x, context)
         chosen = self.variables(x) * weights.permute(2, 0, 1).reshape(x.shape[2], -1, 1)
-        return chosen.sum(0).reshape(len(x), x.shape[1], -1)
+        return chosen.sum(0).reshape(x.shape[0], x.shape[1], -1)
 
     def weights(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return the share of each variable, (n, time, variable)."""
@@ -174,6 +174,26 @@ class Fusion(nn.Module):
         further, _ = self.decoder(second, state)
         local = self.local(torch.cat([run, further], 1), torch.cat([first, second], 1))
         return local, self.enrichment(local, enriching)
+
+    def looks(self, past: Tensor, ahead: Tensor, levels: Tensor) -> dict[str, Tensor]:
+        """Return the mean share of each variable, and of attention by distance.
+
+        past, ahead, static: (variable,), sum 1; attention: (context + 1,), of a step that lies so
+        many steps before the one foretold, 0 first.
+        """
+        choice = self.said(levels)[0]
+        weights = {
+            "past": self.past.weights(past, choice),
+            "ahead": self.future.weights(ahead, choice),
+            "static": self.static.weights(levels[:, None]),
+        }
+        found = {name: w.mean((0, 1)) for name, w in weights.items()}
+        attention = self.attention.weights(self.enriched(past, ahead, levels)[1]).mean((0, 1))
+        context = self.shape.context
+        found["attention"] = torch.stack(
+            [attention.diagonal(context - lag).mean() for lag in range(context + 1)]
+        )
+        return found
 
     def said(self, levels: Tensor) -> list[Tensor]:
         """Return the four static contexts, (n, width) each; section 4.3."""

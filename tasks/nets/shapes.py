@@ -13,7 +13,7 @@ def follow(module: Any, state: dict[str, Any]) -> None:
 
     for name, layer in list(module.named_modules()):
         if isinstance(layer, nn.Linear) and f"{name}.0.weight" in state:
-            pair = [_linear(state[f"{name}.{at}.weight"], bias=at == 1) for at in (0, 1)]
+            pair = [_linear(state, f"{name}.{at}") for at in (0, 1)]
             module.set_submodule(name, nn.Sequential(*pair))
             continue
         weight = state.get(f"{name}.weight")
@@ -21,7 +21,7 @@ def follow(module: Any, state: dict[str, Any]) -> None:
             continue
         if isinstance(layer, nn.Linear):
             layer.out_features, layer.in_features = weight.shape
-        elif isinstance(layer, nn.Conv2d):
+        elif isinstance(layer, nn.Conv1d | nn.Conv2d):
             alone = layer.groups == layer.in_channels == layer.out_channels
             layer.groups = len(weight) if alone else layer.groups
             layer.out_channels, layer.in_channels = len(weight), weight.shape[1] * layer.groups
@@ -35,8 +35,9 @@ def follow(module: Any, state: dict[str, Any]) -> None:
                     tensor.data = tensor.data.new_empty(state[f"{name}.{key}"].shape)
 
 
-def _linear(weight: Any, bias: bool) -> Any:
-    """Return a linear layer of the shape of a weight, (output, input)."""
+def _linear(state: dict[str, Any], name: str) -> Any:
+    """Return a linear layer of the shape that its weight has in `state`, (output, input)."""
     from torch import nn
 
-    return nn.Linear(weight.shape[1], len(weight), bias=bias)
+    weight = state[f"{name}.weight"]
+    return nn.Linear(weight.shape[1], len(weight), bias=f"{name}.bias" in state)

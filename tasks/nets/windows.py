@@ -5,7 +5,7 @@ Imported inside functions only, as torch is. n: rows; everything is float32.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,14 @@ from tasks.nets.layers import Standardise
 Relative = Literal["last", "window"]
 AHEAD = 2  # what is told of a step beside what is known of it: how far it is, in two scales
 LEVELS = 2  # of a window: mean and spread of the target
+NEAREST = 8  # last values of the target that the highway takes
 AT_ONCE = 2**19  # numbers of X that are evaluated at once
 LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised units
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a row of X is: past (context, channel), the target first, future (horizon, known), static.
+    """A row of X: past (context, channel), the target first, then future (horizon, known), static.
 
     season: steps of a season, whose last one is shown beside each step where `context` has it.
     """
@@ -108,10 +109,10 @@ class Windows(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         shape = self.shape
         last = shape.features - shape.static
-        past = x[:, : shape.past_size].reshape(len(x), shape.context, shape.channels)
+        past = x[:, : shape.past_size].reshape(x.shape[0], shape.context, shape.channels)
         if self.logarithm is not None:
             past = torch.cat([self.logarithm(past[:, :, :1]), past[:, :, 1:]], 2)
-        known = x[:, shape.past_size : last].reshape(len(x), shape.horizon, shape.known)
+        known = x[:, shape.past_size : last].reshape(x.shape[0], shape.horizon, shape.known)
         parts = (past, known, x[:, last:])
         return [scale(part) for scale, part in zip(self.scales, parts, strict=True)]
 
@@ -135,14 +136,44 @@ class Ascending(nn.Module):
         return torch.cat([lower, median, median + above.cumsum(-1)], -1)
 
 
+class Seen(NamedTuple):
+    """What a network sees of rows, standardised.
+
+    past: (n, context, channel); ahead: (n, horizon, ahead), what is told of each step; levels: (n,
+    levels), of the window as a whole; nearest: (n, NEAREST or fewer), the target's last values;
+    centre, size: (n, 1), what the target is relative to.
+    """
+
+    past: Tensor
+    ahead: Tensor
+    levels: Tensor
+    nearest: Tensor
+    centre: Tensor
+    size: Tensor
+
+
+class Highway(nn.Linear):
+    """A linear forecast from the last values, beside the network: (n, value) -> (n, horizon).
+
+    Lai et al. 2018 (arXiv 1703.07015), section 3.6: what goes on as it was need not go through the
+    network. It begins with the last value, and less of it for later steps.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(min(NEAREST, shape.context), shape.horizon)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.weight.data[:, -1] = shape.distances()[:, 1]
+
+
 class Forecaster(nn.Module):
     """(n, feature) -> (n, horizon x quantile), in units of the standardised target.
 
-    `body` takes past (n, context, channel), what is told of each step ahead (n, horizon, ahead) and
-    the window's levels (n, levels), and gives numbers (n, horizon, quantile). With `relative` the
-    target is seen, and foretold, from the window's last value, or from the window's mean and in its
-    spread (Kim et al. 2022, "Reversible instance normalization"). `offsets` calibrate the
-    quantiles; where they would cross, the outer one goes with the inner.
+    `body` takes the past, what is told of each step ahead, and the window's levels, and gives
+    numbers (n, horizon, quantile), to which the highway's are added. With `relative` the target is
+    seen, and foretold, from the window's last value, or from the window's mean and in its spread
+    (Kim et al. 2022, "Reversible instance normalization"). `offsets` calibrate the quantiles; where
+    they would cross, the outer one goes with the inner.
     """
 
     distances: Tensor
@@ -157,7 +188,9 @@ class Forecaster(nn.Module):
         relative: Relative | None,
     ) -> None:
         super().__init__()
-        self.windows, self.body, self.relative = windows, body, relative
+        self.windows, self.relative = windows, relative
+        self.highway = Highway(windows.shape)
+        self.body = body
         self.ascending = Ascending(quantiles.index(0.5))
         self.levels = quantiles
         shape = windows.shape
@@ -168,18 +201,19 @@ class Forecaster(nn.Module):
         self.rows_at_once = max(1, AT_ONCE // shape.features)
 
     def forward(self, x: Tensor) -> Tensor:
-        past, ahead, levels, centre, size = self.seen(x)
-        numbers = self.ascending(self.body(past, ahead, levels))
+        seen = self.seen(x)
+        numbers = self.ascending(self.body(seen.past, seen.ahead, seen.levels))
+        numbers = numbers + self.highway(seen.nearest)[:, :, None]
         if self.relative == "window":
-            numbers = numbers * size[:, :, None]
+            numbers = numbers * seen.size[:, :, None]
         if self.relative:
-            numbers = numbers + centre[:, :, None]
+            numbers = numbers + seen.centre[:, :, None]
         if not self.training:
             numbers = outward(numbers + self.offsets, self.ascending.median)
         return numbers.flatten(1)
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return what the body sees (past, ahead, levels), and the centre and size, (n, 1)."""
+    def seen(self, x: Tensor) -> Seen:
+        """Return what the network sees of rows."""
         past, known, static = self.windows(x)
         target = past[:, :, :1]
         mean = target.mean(1)  # (n, 1)
@@ -195,8 +229,10 @@ class Forecaster(nn.Module):
         told = [known] if self.windows.shape.known else []
         if self.windows.shape.seasonal:
             told.append(target[:, self.same_time])
-        told.append(self.distances.expand(len(x), -1, -1))
-        return past, torch.cat(told, 2), torch.cat([mean, spread, static], 1), centre, size
+        told.append(self.distances.expand(x.shape[0], -1, -1))
+        levels = torch.cat([mean, spread, static], 1)
+        nearest = target[:, -NEAREST:, 0]
+        return Seen(past, torch.cat(told, 2), levels, nearest, centre, size)
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return the mean pinball loss of what it gave, for y (n, horizon), standardised."""

@@ -22,9 +22,9 @@ from tasks.train.networks import Network
 class Params(PluginParams):
     """What is seen of a window, and how the network is fitted."""
 
-    width: int = Field(default=32, ge=2, le=1024, description="units, or channels, of a layer")
+    width: int = Field(default=16, ge=2, le=1024, description="units, or channels, of a layer")
     dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="share of units left out in training"
+        default=0.2, ge=0, lt=1, description="share of units left out in training"
     )
     relative: Literal["last", "window"] | None = Field(
         default=None,
@@ -34,10 +34,10 @@ class Params(PluginParams):
     transform: Literal["log"] | None = Field(
         default=None, description="log: errors count by ratio, for targets with rare large values"
     )
-    epochs: int = Field(default=20, ge=1, le=5000, description="passes over the windows, at most")
-    batch_size: int = Field(default=64, ge=2, description="windows of a step")
+    epochs: int = Field(default=12, ge=1, le=5000, description="passes over the windows, at most")
+    batch_size: int = Field(default=128, ge=2, description="windows of a step")
     learning_rate: float = Field(
-        default=2e-3, gt=0, description="at its highest, after the warm-up"
+        default=4e-3, gt=0, description="at its highest, after the warm-up"
     )
     weight_decay: float = Field(default=1e-2, ge=0, description="of AdamW")
     patience: int = Field(default=6, ge=1, description="epochs without a better figure, then stop")
@@ -83,7 +83,7 @@ class Family:
 
         scaled, hooks = _scaled(data, build), replace(_hooks(build), objective=objective)
         fitted = networks.fit(scaled, context, params.settings, make, build, hooks)
-        return _calibrated(fitted, scaled)
+        return _calibrated(_told(fitted, data), scaled)
 
     def tune(
         self,
@@ -129,8 +129,10 @@ class Family:
 
 
 def narrower(params: Params, share: float) -> Params:
-    """Return the params of a network with that share of the width."""
-    return params.model_copy(update={"width": max(2, round(params.width * share))})
+    """Return the params of a network with about that share of the width."""
+    heads = getattr(params, "heads", 1)  # which divide it
+    width = heads * max(1, round(params.width * share / heads))
+    return params.model_copy(update={"width": max(2, width)})
 
 
 def _hooks(build: dict[str, Any]) -> Hooks:
@@ -147,6 +149,35 @@ def _scaled(data: FitData, build: dict[str, Any]) -> FitData:
     scale = Scaling(**build["ends"]["scaling"])
     y, y_stop = (scale.down(y).astype(np.float32) for y in (data.y, data.y_stop))
     return replace(data, y=y, y_stop=y_stop)
+
+
+def _told(model: Network, data: FitData) -> Network:
+    """Return the model with what its network looks at among its facts, where it can say so.
+
+    Of the rows for early stopping: shares of variables, and of attention by distance.
+    """
+    import torch
+
+    network, sequence = model.module, data.sequence
+    if sequence is None or not hasattr(network.body, "looks"):
+        return model
+    X = data.X_stop if len(data.X_stop) else data.X
+    X = X[:: -(-len(X) // network.rows_at_once)]
+    with torch.inference_mode():
+        seen = network.seen(torch.from_numpy(np.ascontiguousarray(X)))
+        found = network.body.looks(seen.past, seen.ahead, seen.levels)
+    looks = {name: [round(float(v), 5) for v in values] for name, values in found.items()}
+    season = ["same time in the last season"] if network.windows.shape.seasonal else []
+    names = {
+        "past": sequence.channels,
+        "ahead": [*sequence.known, *season, "steps ahead", "1 / steps ahead"],
+        "static": ["mean", "spread", *sequence.static],
+    }
+    facts: dict[str, Any] = {
+        "variables": {k: dict(zip(v, looks[k], strict=True)) for k, v in names.items()},
+        "attention_by_distance": looks["attention"],
+    }
+    return replace(model, facts=model.facts | facts)
 
 
 def _with_offsets(model: Network, offsets: np.ndarray) -> Network:

@@ -14,7 +14,6 @@ from tasks.nets import determinism, export, fitting
 from tasks.nets.tuning import Tuning
 from tasks.train import arrays, gpu
 
-
 PROBES = 32  # outputs whose gradients are taken
 
 

@@ -36,7 +36,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     present = set(frame.columns)
     columns = {name: column for name, column in columns.items() if name in present}
     columns = _with_target(columns, spec.target)
-    asked = schema.rules(columns, dict(frame.schema))
+    asked = schema.rules(columns, dict(frame.schema), spec.task)
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)
     view = schema.checked_view(frame)
     failed = _failed(view, asked, unread)

@@ -18,12 +18,14 @@ NAMES = plugins.names("dataset")
 TABLES = {  # a plugin that reads a file gets one with this target
     "digits": Table(task="classification", target="digit"),
     "generated": Table(task="regression", target="y"),
+    "readiness_simulated": Table(task="regression", target="readiness"),
     "sklearn_toy": Table(task="classification", target="target"),
 }
 PICTURES = {  # plugins of images: the shape of one
     "mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3),
     "folder": (12, 12, 3),
 }  # fmt: skip
+OPTIONS = {"readiness_simulated": {"homes": 2, "nights": 30}}  # by default two million rows
 FILE_TABLE = Table(task="regression", target="MedHouseVal")
 TYPES = {
     "float": pl.Float64,
@@ -46,6 +48,10 @@ def houses(tmp_path: Path) -> Path:
     return path
 
 
+def params_of(name: str) -> Any:
+    return plugins.plugin("dataset", name).Params(**OPTIONS.get(name, {}))
+
+
 def obtain(name: str, source: Path | None, folder: Path) -> tuple[Any, Path | None, Table]:
     module = plugins.plugin("dataset", name)
     given = source if module.ORIGIN in ("file", "remote") else None
@@ -60,7 +66,7 @@ def obtain(name: str, source: Path | None, folder: Path) -> tuple[Any, Path | No
             given, x_train=images[:30], y_train=labels[:30], x_test=images[30:], y_test=labels[30:]
         )
     folder.mkdir()
-    module.fetch(module.Params(), given, folder)
+    module.fetch(params_of(name), given, folder)
     return module, given, table
 
 
@@ -83,15 +89,15 @@ def test_fetch_writes_one_file_with_the_same_bytes(name: str, houses: Path, tmp_
     obtain(name, houses, tmp_path / "two")
     assert len(list((tmp_path / "one").iterdir())) == 1
     assert folder_digest(tmp_path / "one") == folder_digest(tmp_path / "two")
-    origin = module.origin(module.Params(), given)
-    assert origin == module.origin(module.Params(), given)
+    origin = module.origin(params_of(name), given)
+    assert origin == module.origin(params_of(name), given)
     assert str(tmp_path) not in origin
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_read_gives_a_typed_table(name: str, houses: Path, tmp_path: Path):
     module, _, table = obtain(name, houses, tmp_path / "raw")
-    reading: Reading = module.read(tmp_path / "raw", module.Params(), table)
+    reading: Reading = module.read(tmp_path / "raw", params_of(name), table)
     frame = reading.frame
     assert frame.columns == [ROW, *reading.columns]
     assert frame[ROW].dtype == pl.UInt32
@@ -105,7 +111,7 @@ def test_read_gives_a_typed_table(name: str, houses: Path, tmp_path: Path):
     assert (source["rows"], source["columns"]) == (len(frame), frame.width - 1)
     assert {"origin", "licence", "sha256", "format", "notes"} <= set(source)
     assert len(source["sha256"]) == 64
-    again: Reading = module.read(tmp_path / "raw", module.Params(), table)
+    again: Reading = module.read(tmp_path / "raw", params_of(name), table)
     assert again.frame.equals(frame)
     assert again.source == source
 
@@ -115,7 +121,7 @@ def test_a_wrong_target_is_a_data_error(name: str, houses: Path, tmp_path: Path)
     module, _, table = obtain(name, houses, tmp_path / "raw")
     wrong = table.model_copy(update={"target": "nowhere"})
     with pytest.raises(DataError, match="nowhere"):
-        module.read(tmp_path / "raw", module.Params(), wrong)
+        module.read(tmp_path / "raw", params_of(name), wrong)
 
 
 def test_digits_hold_the_pixels_of_the_library(tmp_path: Path):

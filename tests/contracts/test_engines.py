@@ -132,4 +132,6 @@ def test_it_runs_int8_or_says_why_not(name, studies):
             got = session.run(session.feed(rows))
             exact = given.plugin.predict(given.plugin.load(given.fitted), rows.X)
             assert (got.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.9
+            if name == "open_vino":
+                assert session.quantised_share() == 1.0
     assert fits or name in ("native", "torch_eager", "litert")

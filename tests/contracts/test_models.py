@@ -24,6 +24,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "vgg16": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
     "vgg19": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
     "mobilenet_v2": {"epochs": 2, "width": 4, "batch_size": 16, "learning_rate": 0.01},
+    "lstm": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
+    "tcn": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
+    "tft": {"epochs": 8, "width": 8, "batch_size": 16, "learning_rate": 0.02},
 }
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 

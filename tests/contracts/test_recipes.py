@@ -25,6 +25,7 @@ PARAMS = {
     "categorical": [{}, {"max_categories": 3}, {"min_rows": 1, "max_distinct": 1.0}],
     "date_time": [{}, {"cycles": ["year"], "min_rounds": 0, "elapsed": False}],
     "image": [{}, {"divisor": "255"}],
+    "pca": [{}, {"variance": 0.5}, {"variance": 1.0, "score": False}],
 }
 CASES = [(name, params) for name in NAMES for params in PARAMS.get(name, [{}])]
 

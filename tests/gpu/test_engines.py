@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from tasks.benchmark import timing_cache
 from tasks.benchmark.subject import Rows, Subject
 from tasks.core import devices, plugins
+from tasks.core.home import subfolder
 from tests.compressed import Study, certificate, technique
 from tests.prepared import prepared_digits
 
@@ -37,3 +39,6 @@ def test_it_runs_the_convnet_on_the_gpu(name, recipe, tmp_path):
     got = session.run(session.feed(rows))
     exact = given.plugin.predict(given.plugin.load(given.fitted), rows.X)
     assert (np.asarray(got).argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.95
+    if name == "tensor_rt":
+        [kept] = subfolder("tensorrt").iterdir()
+        assert timing_cache.read(kept)

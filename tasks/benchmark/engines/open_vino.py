@@ -14,6 +14,7 @@ from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("openvino",)
 DEVICE = "any"
+WEIGHTED, INTEGERS = ("Convolution", "FullyConnected", "MatMul"), ("i8", "u8")
 
 
 class Params(PluginParams):
@@ -40,6 +41,12 @@ class OpenVino:
 
     def nodes(self) -> dict[str, int]:
         return {"CPU": sum(1 for _ in self.compiled.get_runtime_model().get_ops())}
+
+    def quantised_share(self) -> float | None:
+        """Return the share of convolutions and matrix products that run on integers."""
+        facts = [op.get_rt_info() for op in self.compiled.get_runtime_model().get_ops()]
+        ran = [f["runtimePrecision"].value for f in facts if f["layerType"].value in WEIGHTED]
+        return sum(kind in INTEGERS for kind in ran) / len(ran) if ran else None
 
 
 def available() -> str | None:

@@ -1,7 +1,8 @@
 """TensorRT on an NVIDIA GPU: a strongly typed engine built from the graph.
 
 Precision is what the graph says: fp32, fp16 weights, or explicit signed INT8 (`int8_trt`). Not for
-`int8_cpu` graphs (unsigned activations), tree ensembles and text inputs.
+`int8_cpu` graphs (unsigned activations), tree ensembles and text inputs. An engine is built for
+each measurement, with the timing cache of this GPU, driver and version.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tasks.benchmark import timing_cache
 from tasks.benchmark.subject import Rows, Subject
+from tasks.core import devices
 from tasks.core.errors import EngineUnavailable
 from tasks.core.plugins import PluginParams
 
@@ -70,8 +73,6 @@ def available() -> str | None:
     """Return None, or what is missing and how to install it."""
     from importlib.util import find_spec
 
-    from tasks.core import devices
-
     if not devices.gpus():
         return f"NVML finds no NVIDIA GPU here; on a machine with one: {INSTALL}"
     if not find_spec("tensorrt"):
@@ -119,9 +120,14 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
         sizes = (1, min(params.usual_batch, params.largest_batch), params.largest_batch)
         profile.set_shape(tensor.name, *((n, *row) for n in sizes))
     settings.add_optimization_profile(profile)
+    gpu, driver = torch.cuda.get_device_name(), devices.gpus()[0].driver
+    kept = timing_cache.file(gpu, driver, trt.__version__)
+    cache = settings.create_timing_cache(timing_cache.read(kept))
+    settings.set_timing_cache(cache, ignore_mismatch=False)
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise EngineUnavailable("TensorRT could not build an engine of the graph")
+    timing_cache.keep(kept, bytes(cache.serialize()))
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
     context = engine.create_execution_context()
     kinds = {

@@ -1,9 +1,13 @@
 """Makes one row a series and night: statistics of each sensor between two times of local clock.
 
 A night has the day on which it ends (22:00 to 07:00: the evening of the 3rd and the morning of the
-4th are the 4th's), which is how wearables name it. What was measured by day is left out. Not where
-the hours of sleep themselves are known: take those.
+4th are the 4th's), which is how wearables name it; or that of its evening (`named_by`), for a
+forecast of the next morning: its inputs end with their own day. What was measured by day is left
+out, but for what there is once a day (`of_the_day`): a wearable's record goes beside the night. Not
+where the hours of sleep themselves are known: take those.
 """
+
+from typing import Literal
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -11,10 +15,10 @@ from pydantic import Field, model_validator
 from tasks.clean import binning
 from tasks.clean.binning import Binning, Statistic
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import Zone, clock, local_time
+from tasks.clean.series import Zone, clock, groups, local_time
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
-from tasks.core.schema import Columns
+from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
 MAKES_ROWS = True
@@ -32,6 +36,12 @@ class Params(PluginParams):
     statistics: list[Statistic] = Field(default=["mean", "min", "max", "std"], min_length=1)
     by_column: dict[str, list[Statistic]] = Field(default={}, description="[]: leaves one out")
     target: Statistic = Field(default="mean", description="of a numeric target")
+    named_by: Literal["morning", "evening"] = Field(
+        default="morning", description="whose day a night over midnight has"
+    )
+    of_the_day: list[str] = Field(
+        default=[], description="columns of one value a day: their last one of the local day"
+    )
     min_share: float = Field(default=0, ge=0, le=1, description="of the values of the night")
 
     @model_validator(mode="after")
@@ -46,7 +56,8 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     time = clock(columns, frame, "nights")
     require_columns("clean.steps.nights.by_column", params.by_column, columns)
     schema = frame.collect_schema()
-    numeric = [n for n in columns if schema[n].is_numeric()]
+    require_columns("clean.steps.nights.of_the_day", params.of_the_day, columns)
+    numeric = [n for n in columns if schema[n].is_numeric() and n not in params.of_the_day]
     wanted = {name: params.by_column.get(name, params.statistics) for name in numeric}
     local = local_time(pl.col(time), params.zone)
     begin, end = _minutes(params.begin), _minutes(params.end)
@@ -55,11 +66,28 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         inside, day = (minute >= begin) & (minute < end), local.dt.truncate("1d")
     else:
         inside = (minute >= begin) | (minute < end)
-        evening = pl.when(minute >= begin).then(pl.duration(days=1)).otherwise(pl.duration())
-        day = local.dt.truncate("1d") + evening
+        before = minute >= begin if params.named_by == "morning" else minute < end
+        moved = pl.when(before).then(pl.duration(days=1)).otherwise(pl.duration())
+        day = local.dt.truncate("1d")
+        day = day + moved if params.named_by == "morning" else day - moved
     rows = frame.filter(inside.fill_null(False)).sort(time, maintain_order=True)
     plan = Binning(wanted, params.target, min_share=params.min_share)
-    return binning.binned(rows.with_columns(day.alias(time)), columns, time, plan)
+    nightly = {n: c for n, c in columns.items() if n not in params.of_the_day}
+    nights, made = binning.binned(rows.with_columns(day.alias(time)), nightly, time, plan)
+    if not params.of_the_day:
+        return nights, made
+    keys = [*groups(columns), time]
+    daily = {n: c for n, c in columns.items() if n in (*keys, *params.of_the_day)}
+    there = pl.any_horizontal(pl.col(n).is_not_null() for n in params.of_the_day)
+    days = frame.filter(there).sort(time, maintain_order=True)
+    last: dict[str, list[Statistic]] = {name: ["last"] for name in params.of_the_day}
+    days, found = binning.binned(
+        days.with_columns(local.dt.truncate("1d").alias(time)), daily, time, Binning(last, "last")
+    )
+    both = nights.drop(ROW).join(days.drop(ROW), on=keys, how="full", coalesce=True)
+    made = binning.in_order_of(made | found, columns)
+    ordered = both.sort(keys).select(n for n in made if n != ROW)
+    return binning.numbered(ordered), made
 
 
 def findings(

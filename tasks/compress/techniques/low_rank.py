@@ -69,8 +69,12 @@ def _pair(layer: Any, energy: float) -> Any:
     if rank * (inputs + outputs) > MOST * inputs * outputs:
         return None
     root = S[:rank].sqrt()
-    first, second = nn.Linear(inputs, rank, bias=False), nn.Linear(rank, outputs)
+    first, second = (
+        nn.Linear(inputs, rank, bias=False),
+        nn.Linear(rank, outputs, bias=layer.bias is not None),
+    )
     first.weight.data = (root[:, None] * V[:rank]).float().contiguous()
     second.weight.data = (U[:, :rank] * root).float().contiguous()
-    second.bias.data = layer.bias.detach().clone()
+    if layer.bias is not None:
+        second.bias.data = layer.bias.detach().clone()
     return nn.Sequential(first, second)

@@ -36,7 +36,11 @@ class Params(PluginParams):
     )
 
 
-applies = networks.unfit
+def applies(parent: Parent) -> str | None:
+    """Return None, or why no channels can be taken out."""
+    if not getattr(parent.model.module, "CUTS", True):
+        return "its channels are coupled through time: `distill` fits a narrower one"
+    return networks.unfit(parent)
 
 
 def passes(params: Params, model: Plugin) -> int:

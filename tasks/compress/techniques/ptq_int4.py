@@ -93,7 +93,8 @@ def _large(
     graph: "onnx.GraphProto", least: int, only: Collection[str] | None
 ) -> "dict[str, onnx.TensorProto]":
     """Return the weights to pack, by name."""
-    found = graphs.weights(graph, only)
+    taken = {n.input[1] for n in graphs.flat(graph)}
+    found = {n: w for n, w in graphs.weights(graph, only).items() if n in taken}
     return {name: weight for name, weight in found.items() if np.prod(weight.dims) >= least}
 
 

@@ -10,7 +10,8 @@ Two dialects, since no engine is fast on the other's:
 
 Activation ranges come from training rows fed through the whole graph. Not for models in which a
 rare large value matters (its range is shared by all): `mode: dynamic` finds ranges anew for each
-call, for matrix products alone (a convolution would be 6 times slower).
+call, for matrix products alone (a convolution would be 6 times slower). The ranges of an LSTM are
+always found anew, in `int8_cpu`, by an operator of ONNX Runtime alone; `int8_trt` leaves it alone.
 """
 
 from collections.abc import Collection, Iterator
@@ -102,7 +103,10 @@ def apply(
         raise NotApplicable(f"{params.ranges} takes no rows with missing values; minmax does")
     quantise = _dynamic if params.mode == "dynamic" else _static
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        return quantise(parent.graph, params, context, Path(folder), only)
+        made = quantise(parent.graph, params, context, Path(folder), only)
+        if dialect(params) == INT8_TRT or only is not None:
+            return made
+        return _recurrent(made, params, Path(folder))
 
 
 @contextmanager
@@ -176,7 +180,7 @@ def _dynamic(
     graphs.gemm_as_matmul(ready.graph)
     products = [
         n.name
-        for n in graphs.weighted(ready.graph)
+        for n in graphs.flat(ready.graph)
         if n.op_type == "MatMul" and (only is None or n.name in only)
     ]
     if not products:
@@ -191,6 +195,28 @@ def _dynamic(
         reduce_range=params.narrow,
         weight_type=q.QuantType.QInt8,
         nodes_to_quantize=products,
+    )
+    return onnx.load(made)
+
+
+def _recurrent(graph: "onnx.ModelProto", params: Params, folder: Path) -> "onnx.ModelProto":
+    """Return the graph with its LSTMs on integers, ranges found in each call: an operator of ONNX
+    Runtime's, which has none with static ranges.
+    """
+    import onnx
+    from onnxruntime import quantization as q
+
+    if not any(n.op_type == "LSTM" for n in graph.graph.node):
+        return graph
+    given, made = folder / "float_lstm.onnx", folder / "int8_lstm.onnx"
+    onnx.save(graph, given)
+    q.quantize_dynamic(
+        str(given),
+        str(made),
+        op_types_to_quantize=["LSTM"],
+        per_channel=True,
+        reduce_range=params.narrow,
+        weight_type=q.QuantType.QInt8,
     )
     return onnx.load(made)
 
@@ -251,7 +277,7 @@ def _chosen(graph: "onnx.GraphProto", only: Collection[str] | None = None) -> li
     meet (a residual); one with a constant shifts the output.
     """
     constants = {i.name for i in graph.initializer}
-    layers = {n.name for n in graphs.weighted(graph)}
+    layers = {n.name for n in graphs.flat(graph)}
     weighted = layers if only is None else layers & set(only)
     behind: set[str] = set()  # tensors that come out of a weighted node
     ahead: dict[str, bool] = {}

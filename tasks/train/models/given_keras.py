@@ -33,7 +33,7 @@ REFUSES = {  # techniques that do not fit, and why
     "low_rank": "it takes torch's own linear layers apart, not Keras's",
     "sparse_2_4": "it knows the weights of torch's own layers, not Keras's",
     "qat": "Keras 3 has no quantisation-aware training (its `quantize` rounds fitted weights), and "
-    "torchao's knows torch's own layers only",
+    "Temper's knows torch's own layers only",
 }
 
 

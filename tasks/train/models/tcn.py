@@ -36,6 +36,7 @@ LIBRARIES = ("numpy", "safetensors", "torch")
 NEEDS_IMAGE = False
 CURVE_X = "epoch"
 SPLITS = True  # after an out-of-memory it can work on a batch in pieces
+CUTS = False  # channels cannot be taken out: torch-pruning does not follow them through time
 
 
 class Params(forecasts.Params):

@@ -113,7 +113,6 @@ def test_a_hybrid_is_smaller_than_each_of_its_parts(digits):
     assert both["bytes"] < 0.6 * single["bytes"]
 
 
-@pytest.mark.slow  # torch.export is imported: 5 s; a smaller one stands in the contracts
 def test_weights_fitted_under_rounding_make_the_same_int8_graph(digits):
     qat = technique("qat", epochs=1)
     both = certificate(digits.compressed("convnet", "qat", qat, technique("ptq_int8")))

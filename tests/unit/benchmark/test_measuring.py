@@ -87,6 +87,8 @@ def test_a_row_carries_latency_accuracy_memory_and_where_it_ran(found):
         assert row["max_abs_difference"] < (1e-4 if row["variant"].endswith("fp32") else 0.01)
         if row["engine"] == "onnx_runtime":
             assert list(row["nodes"]) == ["CPUExecutionProvider"]
+        assert row["quantised_share"] in (0.0, None)
+        assert row["engine"] != "open_vino" or row["quantised_share"] == 0.0
         paired = row["variant"] == "linear/fp16"
         assert (row["speedup"] is not None) == paired
         if paired:

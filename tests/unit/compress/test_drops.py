@@ -124,6 +124,7 @@ def test_the_certificate_carries_it(digits):
     assert stated["bounds"]["accuracy"] < stated["metrics"]["accuracy"]
     assert stated["calibration"]["rows"] == 64
     assert len(stated["calibration"]["sha256"]) == 64
+    assert stated["seed"] == 0
     assert 0.9 < stated["nonzero_share"] <= 1
     before = read(digits.fp32("convnet"))
     assert (before["drops"], before["worst_slice"], before["calibration"]) == (None, None, None)

@@ -11,7 +11,16 @@ from flows.workload import Workload
 from tasks.compress import sketches
 from tasks.compress.params import Params
 from tasks.compress.recipes import ALL
-from tasks.compress.search import LEAST, Search, Sketch, begin, cost, hypervolume, share_lost
+from tasks.compress.search import (
+    LEAST,
+    Search,
+    Searches,
+    Sketch,
+    begin,
+    cost,
+    hypervolume,
+    share_lost,
+)
 from tasks.core.plugins import names
 from tests.compressed import Study, certificate, technique
 
@@ -39,49 +48,75 @@ def sketched(**known: tuple[float, float, float | None]) -> dict[str, Sketch]:
     }
 
 
+def search_of(budget_s: float = 10.0, **known: tuple[float, float, float | None]) -> Searches:
+    return Searches({"net": Search(sketched(**known))}, budget_s)
+
+
+def following(searches: Searches) -> str | None:
+    """Return what is run next of the one model."""
+    [(_, label)] = searches.following() or [("net", None)]
+    return label
+
+
+def tell(searches: Searches, label: str, loss: float | None) -> None:
+    searches.models["net"].tell(label, loss)
+
+
 def test_the_most_promising_comes_first_and_what_adds_nothing_is_not_run():
-    search = Search(
-        sketched(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None), worse=(0.6, 0.6, 0.2)), 10.0
-    )
-    assert search.following() == "tiny"
-    search.tell("tiny", 0.05)
-    assert search.following() is None
-    assert set(search.reasons()) == {"half", "worse"}
-    assert all("at most 0.0%" in why for _, why in search.reasons().values())
+    search = search_of(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None), worse=(0.6, 0.6, 0.2))
+    assert following(search) == "tiny"
+    tell(search, "tiny", 0.05)
+    assert following(search) is None
+    reasons = search.models["net"].reasons()
+    assert set(reasons) == {"half", "worse"}
+    assert all("at most 0.0%" in why for _, why in reasons.values())
 
 
 def test_where_the_promise_is_not_kept_the_next_has_its_turn():
-    search = Search(sketched(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None)), 10.0)
-    search.tell("tiny", None)  # it failed
-    assert search.following() == "half"
+    search = search_of(half=(0.5, 0.5, 0.1), tiny=(0.1, 0.1, None))
+    tell(search, "tiny", None)  # it failed
+    assert following(search) == "half"
 
 
 def test_what_goes_on_from_a_recipe_is_expected_to_lose_what_that_lost():
-    known = sketched(tiny=(0.2, 0.2, None), tiny_int8=(0.1, 0.1, None), other=(0.3, 0.3, None))
-    search = Search(known, 10.0)
-    assert search.following() == "tiny_int8"
-    search = Search(known, 10.0)
-    search.tell("tiny", 0.9)
-    assert search.following() == "other"
+    known = {"tiny": (0.2, 0.2, None), "tiny_int8": (0.1, 0.1, None), "other": (0.3, 0.3, None)}
+    assert following(search_of(**known)) == "tiny_int8"
+    search = search_of(**known)
+    tell(search, "tiny", 0.9)
+    assert following(search) == "other"
 
 
 def test_the_budget_is_kept_and_named():
-    search = begin(
-        {
-            name: {"size": s, "work": s, "loss": None, "seconds": 9.0, "steps": [name]}
-            for name, s in (("a", 0.6), ("b", 0.3), ("c", 0.5), ("d", 0.4))
-        }
-        | {"e": {"reason": "not a network"}},
-        0.29,
-    )
+    known = {
+        name: {"size": s, "work": s, "loss": None, "seconds": 9.0, "steps": [name]}
+        for name, s in (("a", 0.6), ("b", 0.3), ("c", 0.5), ("d", 0.4))
+    }
+    search = begin({"net": known | {"e": {"reason": "not a network"}}}, 0.29)
     assert search.budget_s == pytest.approx(10.0, rel=0.1)
-    assert search.following() == "b"
-    search.tell("b", 0.5)
-    assert search.following() is None
-    status, why = search.reasons()["d"]
+    assert following(search) == "b"
+    tell(search, "b", 0.5)
+    assert following(search) is None
+    status, why = search.models["net"].reasons()["d"]
     assert status == "skipped"
     assert "compress.budget is spent" in why
-    assert search.reasons()["e"] == ("not_applicable", "not a network")
+    assert search.models["net"].reasons()["e"] == ("not_applicable", "not a network")
+
+
+def test_models_share_one_budget_and_the_most_for_its_time_comes_first():
+    models = {
+        "large": Search(sketched(good=(0.2, 0.2, None), fair=(0.15, 0.4, None))),
+        "small": Search(sketched(slight=(0.9, 0.9, None), other=(0.8, 0.95, None))),
+        "third": Search(sketched(near=(0.3, 0.3, None))),
+    }
+    search = Searches(models, 3.0)
+    assert search.following() == [("large", "good"), ("third", "near")], "within half of the best"
+    models["large"].tell("good", 0.1)
+    models["third"].tell("near", 0.1)
+    assert search.following() == [("large", "fair")]
+    models["large"].tell("fair", 0.1)
+    assert search.following() == [("small", "other")], "of each model one, whatever it takes"
+    models["small"].tell("other", 0.0)
+    assert search.following() == []
 
 
 def test_what_several_begin_with_is_paid_for_once():
@@ -93,7 +128,7 @@ def test_what_several_begin_with_is_paid_for_once():
         | {"steps": steps[n], "begins": begins[n]}
         for n in steps
     }
-    search = begin(known, 1.0)
+    search = begin({"net": known}, 1.0)
     assert search.budget_s == pytest.approx(8 + 3 + 3 * 1, rel=0.05)
     found = {n: Sketch(**s) for n, s in known.items()}
     assert cost(found["c"], {}) == 12
@@ -104,7 +139,7 @@ def test_what_several_begin_with_is_paid_for_once():
 def test_what_has_the_same_graph_as_another_is_not_thought_to_be_faster():
     known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.6, None))
     known["zeros"] = replace(known["zeros"], weights=0.3)
-    search = Search(known, 10.0)
+    search = Search(known)
     search.tell("int8", 0.0)
     gains = search.gains()
     assert gains["zeros"] == pytest.approx(0, abs=1e-9), "fewer weights, no faster, no smaller"
@@ -119,9 +154,9 @@ def test_with_sketches_that_hold_it_reaches_nearly_all_of_the_hypervolume(seed):
         for n in range(25)
     }
     truth = {n: s.loss if s.loss is not None else rng.random() * 0.5 for n, s in known.items()}
-    search = Search(known, 25.0)
-    while label := search.following():
-        search.tell(label, truth[label])
+    search = Search(known)
+    while best := search.best(25.0 - search.spent_s):
+        search.tell(best[1], truth[best[1]])
     every = [(s.size, s.work, truth[n]) for n, s in known.items()]
     ran = [(s.size, s.work, truth[n]) for n, s in search.done.items()]
     left = len(known) - len(ran)

@@ -18,6 +18,14 @@ def test_overrides_are_yaml_and_leave_the_rest():
     assert own["train"]["threads"] == 1
 
 
+def test_dates_stay_as_they_are_written(tmp_path):
+    (tmp_path / "params.yaml").write_text("workloads: {a: {start: 2024-10-01, hours: 1.5}}")
+    read = params.read(tmp_path)
+    assert read["workloads"]["a"] == {"start": "2024-10-01", "hours": 1.5}
+    assert params.override({}, ["start=2024-10-01"]) == {"start": "2024-10-01"}
+    assert len(params.digest(read)) == 64
+
+
 @pytest.mark.parametrize("setting", ["train.threads", "=3", "seed.x=1", "a=[1"])
 def test_wrong_settings_are_named(setting):
     with pytest.raises(ParamsError, match="--set"):
