@@ -100,8 +100,7 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
         found = getattr(values.drop_nulls(), statistic)()
     elif name in binning.circular and statistic == "mean":
         angle = values.cast(pl.Float64).radians()
-        degrees = pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees()
-        found = degrees.mod(CIRCLE) if hasattr(degrees, "mod") else degrees % CIRCLE
+        found = pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % CIRCLE
     else:
         found = getattr(values.cast(pl.Float64), statistic)()
     least = binning.min_share * (

@@ -1,7 +1,7 @@
 """What a step found, as entries of its account: few, countable, and the same summed over parts.
 
 An entry has `what` (a sentinel, a gap, a mix-up ...), `column` (or ""), `detail` (a value, a unit,
-a group), `count`, and `first_row` (of the raw data) where there is one.
+a group), `count`, and `first_row` where there is one: of the raw data, until a step makes new rows.
 """
 
 from collections.abc import Iterable
@@ -57,6 +57,12 @@ def emptied(
         if rest.height:
             found.append(finding(what, name, "others", rest.height, _first(rest)))
     return found
+
+
+def shifted(found: list[Finding], offset: int) -> list[Finding]:
+    """Return findings whose row numbers are larger by so much."""
+    rows = [None if each["first_row"] is None else each["first_row"] + offset for each in found]
+    return [each | {"first_row": row} for each, row in zip(found, rows, strict=True)]
 
 
 def merged(parts: Iterable[list[Finding]]) -> list[Finding]:

@@ -143,12 +143,21 @@ def _together(
 ) -> list[dict[str, Any]]:
     """Put the parts together, do the rest of the steps, and write what comes of it."""
     accounts = [json.loads((folder / DONE).read_text()) for folder in folders]
-    merged = [_merged(list(of_step)) for of_step in zip(*accounts, strict=True)]
+    offsets = _offsets(accounts, first)
+    merged = [
+        _merged([account[step] for account in accounts], [offset[step] for offset in offsets])
+        for step in range(len(first))
+    ]
     for before in merged:
         if before["rows_before"] and not before["rows_after"]:
             raise DataError(chain.nothing_left(before["step"], before["rows_before"]))
     columns = load_columns(folders[0])
-    table = pl.concat(_renumbered(folders, accounts, first))
+    parts = zip(
+        (pl.scan_parquet(folder / "table.parquet") for folder in folders), offsets, strict=True
+    )
+    table = pl.concat(
+        part.with_columns((pl.col(ROW) + offset[-1]).cast(pl.UInt32)) for part, offset in parts
+    )
     if rest:
         frame, columns, more = chain.run(frames.collect(table), columns, rest, device)
         frames.write(frame, out / "table.parquet")
@@ -159,25 +168,19 @@ def _together(
     return merged
 
 
-def _renumbered(
-    folders: list[Path], accounts: list[list[dict[str, Any]]], steps: list[Plugin]
-) -> list[pl.LazyFrame]:
-    """Return the parts, new rows numbered on from part to part."""
-    kinds = [accounting.kind(step.module) for step in steps]
-    made = max((i for i, kind in enumerate(kinds) if kind == "makes"), default=None)
-    frames_, offset = [], 0
-    for folder, account in zip(folders, accounts, strict=True):
-        part = pl.scan_parquet(folder / "table.parquet")
-        if made is not None:
-            number = (pl.col(ROW) + offset).cast(pl.UInt32)
-            part = part.with_columns(number)
-            offset += account[made]["rows_after"]
-        frames_.append(part)
-    return frames_
+def _offsets(accounts: list[list[dict[str, Any]]], steps: list[Plugin]) -> list[list[int]]:
+    """Return, by part and step, what to add to its row numbers: new rows are numbered on."""
+    makes = [accounting.kind(step.module) == "makes" for step in steps]
+    before, found = [0] * len(steps), []
+    for account in accounts:
+        last = [max((j for j in range(i + 1) if makes[j]), default=None) for i in range(len(steps))]
+        found.append([0 if step is None else before[step] for step in last])
+        before = [rows + entry["rows_after"] for rows, entry in zip(before, account, strict=True)]
+    return found
 
 
-def _merged(accounts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the account of a step over all parts."""
+def _merged(accounts: list[dict[str, Any]], offsets: list[int]) -> dict[str, Any]:
+    """Return the account of a step over all parts, whose row numbers are off by so much."""
     total = dict(accounts[0])
     for key in accounting.SUMS:
         total[key] = sum(account[key] for account in accounts)
@@ -189,5 +192,6 @@ def _merged(accounts: list[dict[str, Any]]) -> dict[str, Any]:
     words = dict.fromkeys(account["note"] for account in accounts)
     total["note"] = "; ".join(filter(None, list(words)[:3]))
     if "found" in total:
-        total["found"] = findings.merged(account["found"] for account in accounts)
+        together = zip(accounts, offsets, strict=True)
+        total["found"] = findings.merged(findings.shifted(a["found"], o) for a, o in together)
     return total | {"parts": len(accounts)}

@@ -259,3 +259,23 @@ def test_another_part_of_the_data_goes_the_same_way(tmp_path):
     run = Run("occupancy", tmp_path, "timeseries/occupancy_test1.csv.gz")
     assert run.frame.height == 534
     assert not run.found("units", "likely")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_export_that_overlaps_changes_nothing(runs, name, tmp_path):
+    run = runs[name]
+    again = run.raw.tail(20).with_columns((pl.col(ROW) + run.raw[ROW].max()).cast(pl.UInt32))
+    pl.concat([run.raw, again]).write_parquet(tmp_path / "table.parquet")
+    steps = build(name, {"seed": 0, "device": "cpu", **SECTIONS[name][0]}).clean.steps
+    found = parts.run(
+        tmp_path / "table.parquet", run.raw_columns, steps, "cpu", tmp_path / "kept", tmp_path
+    )
+    assert pl.read_parquet(tmp_path / "table.parquet").equals(run.frame)
+    repeats = [
+        f["count"]
+        for account in found
+        for f in account.get("found", [])
+        if f["what"] == "row repeats an earlier one"
+    ]
+    before = [f["count"] for f in run.found("sorted_unique", "row repeats an earlier one")]
+    assert sum(repeats) == sum(before) + 20
