@@ -4,8 +4,8 @@
         [--horizons 1 144] [--models light_gbm lstm …]
 
 FILE: UCI's Appliances energy prediction (`date`, `Appliances`, …), every 10 minutes; its last fifth
-is judged, and chooses nothing. PYTHON: an interpreter with neuralforecast and polars, for NHITS, LSTM
-and TCN on the same rows. FOLDER keeps what was fitted: started again, the command goes on.
+is judged, and chooses nothing. PYTHON: an interpreter with neuralforecast and polars, for NHITS,
+LSTM and TCN on the same rows. FOLDER keeps what was fitted: started again, the command goes on.
 The interval of a difference: paired, of origins drawn in blocks of a day and the horizon.
 """
 
@@ -160,7 +160,9 @@ def _lags(
     for start in range(0, len(origins), 200):
         part = origins[start : start + 200]
         steps = np.tile(np.arange(1, horizon + 1), (len(part), 1))
-        found[start : start + 200] = np.reshape(booster.predict(rows(part, steps)), steps.shape)
+        found[start : start + 200] = np.asarray(booster.predict(rows(part, steps))).reshape(
+            steps.shape
+        )
     return found
 
 
