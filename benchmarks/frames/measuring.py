@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.frames import answers
-from benchmarks.frames.reference import SCRIPT
+from benchmarks.frames import answers, reference
 from benchmarks.harness import ROOT
 
 KILL_SEED = 3
@@ -24,7 +23,7 @@ Sample = dict[str, Any]
 def command(engine: str, source: Path, out: Path, *more: Path) -> list[str]:
     """Return the command line of an engine; pandas is the reference itself."""
     if engine == "pandas":
-        return [sys.executable, str(SCRIPT), "pandas", str(source), str(out)]
+        return [sys.executable, str(reference.SCRIPT), "pandas", str(source), str(out)]
     return [
         sys.executable,
         "-m",
@@ -60,6 +59,7 @@ def once(engine: str, source: Path, out: Path, *more: Path) -> Sample:
 def rounds(engines: list[str], source: Path, folder: Path, count: int) -> dict[str, Any]:
     """Return samples of all engines, one after the other in each round, and whether they agree."""
     samples: dict[str, list[Sample]] = {engine: [] for engine in engines}
+    windows = dict(reference.work().windows)
     equal = {}
     loads = []
     for number in range(count):
@@ -70,7 +70,7 @@ def rounds(engines: list[str], source: Path, folder: Path, count: int) -> dict[s
             print(f"  round {number + 1}, {engine}: {samples[engine][-1]}", flush=True)
         if number == 0:
             equal = {
-                engine: answers.compare(folder / engine, folder / "pandas")
+                engine: answers.compare(folder / engine, folder / "pandas", windows)
                 for engine in engines
                 if engine != "pandas"
             }

@@ -23,7 +23,24 @@ def test_tables_are_equal_within_a_millionth_and_nulls_alike(tmp_path: Path) -> 
         for table in ("features", "daily"):
             (found / table).mkdir(parents=True, exist_ok=True)
             answer.with_columns(x=pl.Series(values)).write_parquet(found / table / "0.parquet")
-        assert answers.compare(found, tmp_path)["daily"]["equal"] is equal
+        assert answers.compare(found, tmp_path, {})["daily"]["equal"] is equal
+
+
+def test_where_pandas_drifts_the_window_itself_decides(tmp_path: Path) -> None:
+    answer = pl.DataFrame(
+        {"sensor": ["a", "a", "b"], "x_mean": [1.0, 3.0, 4.0], "x_1h_std": [None, 1.4143, None]}
+    )
+    for folder, value in (("answer", 1.4143), ("right", 2**0.5), ("wrong", 1.4142)):
+        for table in ("features", "daily"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            shown = answer.with_columns(x_1h_std=pl.Series([None, value, None]))
+            shown.write_parquet(tmp_path / folder / f"{table}.parquet")
+    right, wrong = (
+        answers.compare(tmp_path / name, tmp_path / "answer", {"1h": 2})["features"]
+        for name in ("right", "wrong")
+    )
+    assert (right["equal"], right["drifted"]) == (True, 1)
+    assert wrong["equal"] is False
 
 
 def test_the_crossover_lies_between_the_sizes_around_it() -> None:
