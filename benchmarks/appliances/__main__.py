@@ -11,6 +11,7 @@ The interval of a difference: paired, of origins drawn in blocks of a day and th
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -64,7 +65,7 @@ def _horizon(given: argparse.Namespace, horizon: int) -> dict[str, Any]:
     medians["LightGBM L1 on lags"] = _lags(frame, target, origins, horizon, train, given.threads)
     rivals = list(medians)
     if given.rivals:
-        theirs = _rivals(given, horizon, work, train)
+        theirs = _rivals(given, horizon, work, origins)
         place = {int(o): at for at, o in enumerate(theirs["origins"])}
         at = np.array([place.get(int(o), -1) for o in origins])
         for name in (n for n in theirs if theirs[n].ndim == 2):
@@ -86,7 +87,7 @@ def _prepared(work: Path, frame: pl.DataFrame, horizon: int) -> Prepared:
         own = section(read(ROOT), "appliances")
         named = {n: Column(**c) for n, c in own["table"]["columns"].items()}
         spec = Table(task="forecast", target=TARGET, columns=named, extra_columns="ignore")
-        numbered = frame.select(named).with_row_index(ROW, offset=1)
+        numbered = frame.select(list(named)).with_row_index(ROW, offset=1)
         numbered = numbered.with_columns(pl.col(ROW).cast(pl.UInt32))
         settings = own["features"]["forecast"] | {"horizon": horizon, "stride": STRIDES[horizon]}
         prepare(numbered, spec, Params(forecast=Forecast(**settings)), SEED, folder)
@@ -166,13 +167,17 @@ def _lags(
     return found
 
 
-def _rivals(given: argparse.Namespace, horizon: int, work: Path, train: int) -> dict[str, Any]:
+def _rivals(
+    given: argparse.Namespace, horizon: int, work: Path, origins: np.ndarray
+) -> dict[str, Any]:
     """Return the medians of neuralforecast's models, by name, and their origins."""
     out = work / "rivals.npz"
     if not out.exists():
         command = [given.rivals, str(Path(__file__).parent / "rivals.py"), str(given.file)]
-        command += [str(v) for v in (horizon, STRIDES[horizon], train, out)]
-        subprocess.run(command, check=True)
+        rows = int(origins[0]) + 1, int(origins[-1]) + horizon + 1  # fitted on, and in all
+        command += [str(v) for v in (horizon, STRIDES[horizon], *rows, out)]
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(given.threads))
+        subprocess.run(command, check=True, env=os.environ | threads)
     with np.load(out) as found:
         return dict(found)
 

@@ -1,7 +1,7 @@
 # pyright: reportMissingImports=false
 """neuralforecast's NHITS, LSTM and TCN on the same split; imports nothing of Temper.
 
-    python rivals.py FILE.parquet HORIZON STRIDE TRAIN_ROWS OUT.npz [NAME ...]
+    python rivals.py FILE.parquet HORIZON STRIDE TRAIN_ROWS ROWS OUT.npz [NAME ...]
 
 It needs polars, pandas and neuralforecast (Apache-2.0), in an environment of its own:
 `pip install neuralforecast polars`. OUT has for each model its medians (origin, horizon), and the
@@ -19,7 +19,9 @@ TARGET, TIME = "Appliances", "date"
 CONTEXT, SEED, STEPS = 144, 0, 600
 
 
-def main(path: str, horizon: int, stride: int, train: int, out: str, *names: str) -> None:
+def main(
+    path: str, horizon: int, stride: int, train: int, rows: int, out: str, *names: str
+) -> None:
     """Fit each model on the first rows, with an inner part to stop by; forecast the others."""
     import logging
 
@@ -28,7 +30,7 @@ def main(path: str, horizon: int, stride: int, train: int, out: str, *names: str
     from neuralforecast.models import LSTM, NHITS, TCN
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    table = pl.read_parquet(path).sort(TIME)
+    table = pl.read_parquet(path).sort(TIME).head(rows)
     calendar = _calendar(table[TIME])
     frame = pl.DataFrame(
         {"unique_id": "house", "ds": table[TIME], "y": table[TARGET].cast(pl.Float64), **calendar}
@@ -83,5 +85,5 @@ def _calendar(times: pl.Series) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    path, horizon, stride, train, out, *names = sys.argv[1:]
-    main(path, int(horizon), int(stride), int(train), out, *names)
+    path, horizon, stride, train, rows, out, *names = sys.argv[1:]
+    main(path, int(horizon), int(stride), int(train), int(rows), out, *names)

@@ -27,8 +27,8 @@ class FitData:
     task: Task
     n_classes: int = 0
     image_shape: tuple[int, int, int] | None = None
-    sequence: Sequence | None = None
     feature_names: list[str] = field(default_factory=list)
+    sequence: Sequence | None = None
 
 
 def divided(

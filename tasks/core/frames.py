@@ -4,12 +4,14 @@ import importlib.util
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from tasks.core.errors import EngineUnavailable, ParamsError
 from tasks.core.plugins import unknown
 
+Compression = Literal["zstd", "snappy", "lz4", "uncompressed"]
 ROW_GROUP = 2**17  # rows; fixed, or the bytes would depend on how the engine chunked the frame
 
 
@@ -44,10 +46,10 @@ def unavailable() -> str | None:
     return "cudf-polars is not installed: pip install 'temper[gpu]'."
 
 
-def write(frame: pl.DataFrame, path: Path) -> None:
-    """Write a Parquet file (zstd) whose bytes depend on the table alone."""
+def write(frame: pl.DataFrame, path: Path, compression: Compression = "zstd") -> None:
+    """Write a Parquet file whose bytes depend on the table alone."""
     frame.rechunk().write_parquet(
-        path, compression="zstd", statistics=True, row_group_size=ROW_GROUP
+        path, compression=compression, statistics=True, row_group_size=ROW_GROUP
     )
 
 

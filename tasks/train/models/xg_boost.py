@@ -85,6 +85,7 @@ def _fit(data: FitData, params: Params, context: FitContext, level: float | None
     booster, curves = _boost(data, settings, params, params.rounds, (0.0, share))
     if refit:
         whole, rounds = boosting.all_rows(data, booster.num_boosted_rounds())
+        settings = _settings(whole, params, context)  # its base score is that of all rows
         booster, _ = _boost(whole, settings, params, rounds, (share, 1.0))
     booster.set_attr(best_iteration=None, best_score=None)
     booster.set_param({"device": "cpu", "nthread": 1})

@@ -1,0 +1,65 @@
+"""Which engine does the work, and what is said of it."""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+
+from tasks.core import frames
+from tasks.core.errors import EngineUnavailable
+from tasks.frames import compiled, engines, planned
+from tasks.frames.spec import Column, Work
+from tasks.frames.survey import cut
+
+WORK = Work(time="at", key="sensor", columns=(Column(name="x"),), fill_rows=1)
+ROWS = pl.LazyFrame(
+    {
+        "at": [datetime(2026, 1, 1) + timedelta(minutes=m) for m in range(40)],
+        "sensor": ["a", "b"] * 20,
+        "x": [float(m) for m in range(40)],
+    }
+)
+
+
+def test_auto_takes_numba_where_it_is_and_polars_where_it_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert engines._automatic(ROWS, WORK, "cpu", False) == "numba"
+    monkeypatch.setattr(compiled, "unavailable", lambda: "pip install numba.")
+    assert engines._automatic(ROWS, WORK, "cpu", False) == "polars"
+    with pytest.raises(EngineUnavailable, match="pip install numba"):
+        engines.choose("numba", ROWS, WORK, "cpu", False)
+
+
+def test_a_gpu_that_is_demanded_and_not_here_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "unavailable", lambda: "cudf-polars is not installed.")
+    with pytest.raises(EngineUnavailable, match="cudf-polars"):
+        engines._automatic(ROWS, WORK, "cuda", True)
+    assert engines._automatic(ROWS, WORK, "cuda", False) == "numba"
+    with pytest.raises(EngineUnavailable, match="cudf-polars"):
+        engines.choose("cudf", ROWS, WORK, "cpu", False)
+
+
+def test_a_step_that_cudf_cannot_do_is_done_by_polars_and_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def collect(frame: pl.LazyFrame, device: str = "cpu", demanded: bool = False) -> pl.DataFrame:
+        if device == "cuda" and ("fill_null" in frame.explain()):
+            raise pl.exceptions.ComputeError("no such thing on a GPU")
+        return frame.collect()
+
+    monkeypatch.setattr(frames, "collect", collect)
+    engine = planned.Engine(ROWS, WORK, 1, "cuda", False)
+    tables, said = engine.compute(engine.load(0, 2), 0, 2)
+    assert said == "cudf: features, daily; polars: clean"
+    plain = planned.Engine(ROWS, WORK, 1, "cpu", False)
+    expected, _ = plain.compute(plain.load(0, 2), 0, 2)
+    assert tables.features.equals(expected.features)
+    demanded = planned.Engine(ROWS, WORK, 1, "cuda", True)
+    with pytest.raises(EngineUnavailable, match="'clean'"):
+        demanded.compute(demanded.load(0, 2), 0, 2)
+
+
+def test_a_cut_keeps_order_and_leaves_none_out() -> None:
+    assert cut([3, 3, 3, 9, 1, 1], 6) == [(0, 2), (2, 3), (3, 4), (4, 6)]
+    assert cut([7], 0) == [(0, 1)]
