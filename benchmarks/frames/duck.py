@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """The reference's work in DuckDB's SQL. DuckDB is no dependency: `pip install duckdb`."""
 
 from pathlib import Path
