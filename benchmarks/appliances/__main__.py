@@ -28,12 +28,13 @@ from tasks.core.params import read, section
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 from tasks.core.schema import ROW, Column, Table
-from tasks.features.params import Forecast, Params
+from tasks.features.params import Params
 from tasks.features.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
 TARGET, TIME, DAY = "Appliances", "date", 144
-STRIDES = {1: 1, 144: 6}  # steps between judged origins
+WORKLOADS = {1: "appliances_next", DAY: "appliances"}
+STRIDES = {1: 1, DAY: 6}  # steps between judged origins, as the workloads have them
 SEED, DRAWS, CALLS = 0, 2000, 1500
 LAGS = (*range(12), 17, 23, 35, 71, 143)
 
@@ -74,7 +75,7 @@ def _horizon(given: argparse.Namespace, horizon: int) -> dict[str, Any]:
             medians[f"neuralforecast {name}"] = values
             rivals.append(f"neuralforecast {name}")
     facts: dict[str, Any] = {}
-    for model in _models(given.models):
+    for model in _models(horizon, given.models):
         predicted, facts[model.name] = _ours(work, model, data, given.threads)
         medians[model.name] = predicted[:, :, data.meta.sequence.median]  # type: ignore[union-attr]
     return _stated(medians, rivals, facts, y, horizon, data)
@@ -84,18 +85,17 @@ def _prepared(work: Path, frame: pl.DataFrame, horizon: int) -> Prepared:
     folder = work / "prepared"
     if not (folder / "meta.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        own = section(read(ROOT), "appliances")
+        own = section(read(ROOT), WORKLOADS[horizon])
         named = {n: Column(**c) for n, c in own["table"]["columns"].items()}
         spec = Table(task="forecast", target=TARGET, columns=named, extra_columns="ignore")
         numbered = frame.select(list(named)).with_row_index(ROW, offset=1)
         numbered = numbered.with_columns(pl.col(ROW).cast(pl.UInt32))
-        settings = own["features"]["forecast"] | {"horizon": horizon, "stride": STRIDES[horizon]}
-        prepare(numbered, spec, Params(forecast=Forecast(**settings)), SEED, folder)
+        prepare(numbered, spec, Params(**own["features"]), SEED, folder)
     return Prepared(folder)
 
 
-def _models(names: list[str] | None) -> list[Plugin]:
-    models = section(read(ROOT), "appliances")["train"]["models"]
+def _models(horizon: int, names: list[str] | None) -> list[Plugin]:
+    models = section(read(ROOT), WORKLOADS[horizon])["train"]["models"]
     chosen = names or [n for n in models if n not in ("persistence", "seasonal_naive")]
     return [Plugin(kind="model", name=n, params=models.get(n) or {}) for n in chosen]
 
