@@ -5,7 +5,7 @@ import pytest
 from tests import samples
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """Give the artifacts of a run, in a home of their own that has an MLflow store."""
     with pytest.MonkeyPatch.context() as patch:

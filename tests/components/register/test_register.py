@@ -34,7 +34,7 @@ def here(function, *args, **_):
     return child.Outcome(function(*args), 0.0, 0.0)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def first(run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "run", here)

@@ -7,18 +7,15 @@ import pytest
 from tests import samples
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def sources(tmp_path_factory):
-    """Give every artifact that the report reads, in a home of their own.
-
-    Of the package: later tests of the process have the session's home again, where its server is.
-    """
+    """Give every artifact that the report reads, in a home of their own."""
     with pytest.MonkeyPatch.context() as patch:
         samples.home(patch, tmp_path_factory.mktemp("home"))
         yield samples.whole_run()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def made(sources):
     """Give the artifact of the report."""
     from tasks.report.params import Params

@@ -49,7 +49,7 @@ class Page(HTMLParser):
             self.captions[-1] += data
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def parsed(made):
     text = made.file("report.html").read_text()
     return Page(re.sub(r"<script>.*?</script>", "<script></script>", text, flags=re.DOTALL))
