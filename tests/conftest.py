@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from tests.compressed import Study
 
 ROOT = Path(__file__).parents[1]
+HOMES: list[str] = []  # the session's: fixtures of whole folders move TEMPER_HOME elsewhere
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point Temper and Prefect at folders of this session before anything imports them."""
-    os.environ["TEMPER_HOME"] = tempfile.mkdtemp(prefix="temper-tests-")
+    HOMES.append(tempfile.mkdtemp(prefix="temper-tests-"))
+    os.environ["TEMPER_HOME"] = HOMES[0]
     os.environ.pop("PREFECT_API_URL", None)
     from tasks.core import server
 
@@ -35,7 +37,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session_home() -> str:
+    """Give the home of this session, where its server is."""
+    return HOMES[0]
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory, session_home: str) -> Path:
     """Give a new database of Prefect's; making one takes 10 s, and a copy saves a new home that.
 
     The first of the processes that run tests makes it, in its own home.
@@ -44,8 +52,9 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    made, own = folder / "new-prefect.db", Path(os.environ["TEMPER_HOME"]) / "prefect.db"
-    with locks.held(folder / "new-prefect.lock"):
+    made, own = folder / "new-prefect.db", Path(session_home) / "prefect.db"
+    with pytest.MonkeyPatch.context() as patch, locks.held(folder / "new-prefect.lock"):
+        patch.setenv("TEMPER_HOME", session_home)
         if not made.exists():
             server.connect()
             with closing(sqlite3.connect(own, timeout=60)) as database:
@@ -56,11 +65,13 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def api(new_database: Path) -> Iterator[str]:
-    """Give the address of a real Prefect server of the project's own kind."""
+def api(new_database: Path, session_home: str) -> Iterator[str]:
+    """Give the address of a real Prefect server of the project's own kind, in this session."""
     from tasks.core import server
 
-    url = server.connect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPER_HOME", session_home)
+        url = server.connect()
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,

@@ -148,9 +148,7 @@ def _overview(clean: Artifact, sequence: Sequence) -> dict[str, Any]:
     binned = bins.join(binned, on="bin", how="left", maintain_order="left")
     expected = np.diff(np.floor((np.arange(len(bins) + 1) * width) / sequence.step_s)) * groups
     return {
-        "times": _stamps(low.timestamp() + width * np.arange(len(bins)))
-        if low.tzinfo
-        else _stamps(_epoch(low) + width * np.arange(len(bins))),
+        "times": _stamps(pl.Series([low]).dt.epoch("s").item() + width * np.arange(len(bins))),
         "step_s": sequence.step_s,
         "groups": groups,
         "channels": {
@@ -163,10 +161,6 @@ def _overview(clean: Artifact, sequence: Sequence) -> dict[str, Any]:
             for name in names
         },
     }
-
-
-def _epoch(naive: Any) -> float:
-    return pl.Series([naive]).dt.epoch("ms").item() / 1000
 
 
 def _correlations(clean: Artifact, prepared: Prepared, sequence: Sequence) -> dict[str, Any]:

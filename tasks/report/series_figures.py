@@ -6,7 +6,7 @@ from tasks.report import drawing
 from tasks.report.drawing import Figure, plain
 from tasks.report.words import percent
 
-BAND = {"@accent": "rgba(90,140,220,0.18)"}
+BAND = "rgba(90,140,220,0.18)"  # of the accent, seen through
 
 
 def figures(series: dict[str, Any]) -> dict[str, Figure]:
@@ -59,7 +59,7 @@ def _fan(fan: dict[str, Any], levels: list[float]) -> Figure:
         stated = percent(levels[high] - levels[low])
         none = {"line": {"width": 0}, "hoverinfo": "skip"}
         traces.append(_line("", times, quantiles[low], "@accent", showlegend=False) | none)
-        band = {"fill": "tonexty", "fillcolor": BAND["@accent"]}
+        band = {"fill": "tonexty", "fillcolor": BAND}
         traces.append(_line(f"{stated} interval", times, quantiles[high], "@accent") | none | band)
     traces.append(_line("median", times, quantiles[levels.index(0.5)], "@accent"))
     traces.append(_line("came", times, fan["actual"], "@ink"))

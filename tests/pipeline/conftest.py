@@ -175,6 +175,12 @@ def copy_project(folder: Path) -> Project:
     return project
 
 
+@pytest.fixture(autouse=True)
+def in_the_sessions_home(session_home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where the session's server is, whatever a fixture of another folder left."""
+    monkeypatch.setenv("TEMPER_HOME", session_home)
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Give a project in which nothing ran yet; to be cloned, not to be changed."""

