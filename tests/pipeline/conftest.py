@@ -175,10 +175,12 @@ def copy_project(folder: Path) -> Project:
     return project
 
 
-@pytest.fixture(autouse=True)
-def in_the_sessions_home(session_home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def in_the_sessions_home(session_home: str) -> Iterator[None]:
     """Work where the session's server is, whatever a fixture of another folder left."""
-    monkeypatch.setenv("TEMPER_HOME", session_home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPER_HOME", session_home)
+        yield
 
 
 @pytest.fixture(scope="session")
