@@ -1,6 +1,6 @@
-# make run: the whole `digits` workload; another one: make run WORKLOAD=readiness. make test: all checks. make coverage: the same, with the
-# lines that are reached. make harness: changes and kills, in short. All of them set up .venv the
-# first time.
+# make run: the whole `digits` workload; another one: make run WORKLOAD=readiness. make test: all
+# checks. make coverage: the same, with the lines that are reached. make harness: changes and kills,
+# in short. All of them set up .venv the first time.
 PYTHON ?= python3
 WORKLOAD ?= digits
 export PYTHON

@@ -6,18 +6,12 @@ seasonal naive forecast was, one season ahead, on the training part. NaN where t
 
 import numpy as np
 
+from tasks.compare.metrics.forecast_mae import rows
 from tasks.core.sequence import Sequence
 
+__all__ = ["combine", "rows"]
 TASK = "forecast"
 GREATER_IS_BETTER = False
-
-
-def rows(y: np.ndarray, prediction: np.ndarray, sequence: Sequence) -> np.ndarray:
-    """Return each forecast's mean absolute error, (n, 1).
-
-    y: (n, horizon); prediction: (n, horizon, quantile).
-    """
-    return np.abs(prediction[:, :, sequence.median] - y).mean(axis=1)[:, None]
 
 
 def combine(means: np.ndarray, sequence: Sequence) -> np.ndarray:
