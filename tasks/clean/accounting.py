@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from tasks.clean import findings
-from tasks.core.schema import ROW
+from tasks.clean import findings, repairs
+from tasks.core.schema import ROW, Columns
 
 Kind = Literal["keeps", "reorders", "makes"]
 SUMS = ("rows_before", "rows_after", "rows_touched", "cells_touched")
@@ -20,7 +20,12 @@ def kind(module: ModuleType) -> Kind:
 
 
 def account(
-    step: str, before: pl.DataFrame, after: pl.DataFrame, note: str = "", kind: Kind = "keeps"
+    step: str,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    note: str = "",
+    kind: Kind = "keeps",
+    columns: Columns | None = None,
 ) -> dict[str, Any]:
     """Return what a step did.
 
@@ -28,13 +33,14 @@ def account(
     the rows that are still there. A cell is changed if its value differs from the one before in the
     type of after: a float64 rounded to float32 is not, NaN made missing is. `columns`: changed
     cells each. Where the step makes new rows, all before are touched and no cell can be compared.
+    `repairs`: see `repairs`; of `columns`, which tells the time column.
 
     Raises:
         RuntimeError: the step made rows, or changed their order, and does not say so: a fault of
             the step.
     """
     per_column: dict[str, int] = {}
-    rows_changed = 0
+    rows_changed, repaired = 0, []
     if kind != "makes":
         if kind == "reorders":
             before, after = before.sort(ROW), after.sort(ROW)
@@ -48,6 +54,7 @@ def account(
         per_column = {name: count for name, count in sums.items() if count}
         if per_column:
             rows_changed = changed.select(pl.any_horizontal(*per_column).sum()).item()
+        repaired = repairs.of(before, after, changed.select(*per_column), columns or {})
     removed = before.height if kind == "makes" else before.height - after.height
     entry = {
         "step": step,
@@ -56,6 +63,7 @@ def account(
         "rows_touched": removed + rows_changed,
         "cells_touched": sum(per_column.values()),
         "columns": per_column,
+        "repairs": repaired,
         "note": "; ".join(_structure(before, after)),
     }
     return noted(entry | ({} if kind == "keeps" else {"rows": kind}), note)

@@ -31,7 +31,7 @@ import polars as pl
 
 from tasks.clean import accounting
 from tasks.core import frames, progress
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, EngineUnavailable
 from tasks.core.plugins import Plugin
 from tasks.core.schema import Columns
 
@@ -41,12 +41,16 @@ def run(
     columns: Columns,
     steps: list[Plugin],
     device: str = "cpu",
+    demanded: bool = False,
     may_empty: bool = False,
 ) -> tuple[pl.DataFrame, Columns, list[dict[str, Any]]]:
     """Return the table and the columns after all steps, and an account of each step.
 
+    `demanded`: the GPU for every step, or an error.
+
     Raises:
         DataError: a step left no row (and that is not said to be fine).
+        EngineUnavailable: cuDF was demanded, and is not here or cannot do a step.
         ParamsError: a step names columns that are not there.
     """
     accounts = []
@@ -54,8 +58,9 @@ def run(
         progress.report(position / len(steps), step.name)
         module, params = step.module, step.typed
         lazy, next_columns = module.apply(frame.lazy(), columns, params)
-        after, engine = _collect(lazy, device, accounting.kind(module) != "makes")
-        account = accounting.account(step.name, frame, after, kind=accounting.kind(module))
+        kind = accounting.kind(module)
+        after, engine = _collect(step.name, lazy, device, demanded, kind != "makes")
+        account = accounting.account(step.name, frame, after, kind=kind, columns=columns)
         if hasattr(module, "note"):
             account = accounting.noted(account, module.note(frame, columns, params))
         if hasattr(module, "findings"):
@@ -83,14 +88,25 @@ def looks_ahead(step: Plugin) -> str:
     return check(step.typed) if check else ""
 
 
-def _collect(lazy: pl.LazyFrame, device: str, streaming: bool) -> tuple[pl.DataFrame, str]:
+def _collect(
+    step: str, lazy: pl.LazyFrame, device: str, demanded: bool, streaming: bool
+) -> tuple[pl.DataFrame, str]:
     """Return what a step computes, and the engine that did it."""
     cpu = f"cpu: Polars, {'streaming' if streaming else 'in memory'}"
-    if device == "cuda" and frames.unavailable() is None:
+    if demanded and device != "cuda":
+        raise EngineUnavailable(
+            "clean.engine: cudf needs a GPU, and this run works on the CPU. Set clean.engine: auto."
+        )
+    if device == "cuda" and (demanded or frames.unavailable() is None):
         try:
             return frames.collect(lazy, device, demanded=True), "gpu: cuDF"
         except (NotImplementedError, pl.exceptions.ComputeError) as error:
             first = str(error).splitlines()[0][:120]
+            if demanded:
+                raise EngineUnavailable(
+                    f"clean: cuDF cannot do step {step!r} ({first}). Set clean.engine: auto, and "
+                    "Polars does such steps on the CPU."
+                ) from error
             found = frames.collect(lazy, streaming=streaming)
             return found, f"{cpu} (not by cuDF: {first})"
     with warnings.catch_warnings():

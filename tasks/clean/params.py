@@ -1,6 +1,6 @@
 """What `clean` is told: its steps, in order."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -21,6 +21,12 @@ class Params(PluginParams):
     steps: list[Plugin] = Field(
         default_factory=_default,
         description="in this order; each a name, or a name with params: `- text: {case: lower}`",
+    )
+
+    engine: Literal["auto", "polars", "cudf"] = Field(
+        default="auto",
+        description="auto: cuDF for the steps that it can do where the run has a GPU, else Polars; "
+        "cudf: every step on the GPU, or an error",
     )
 
     look_ahead: bool = Field(

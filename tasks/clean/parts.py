@@ -9,12 +9,14 @@ on get it in one piece. Finished parts are kept in the checkpoint.
 import json
 import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.clean import accounting, chain, findings
+from tasks.clean import accounting, chain, findings, repairs
 from tasks.clean.series import groups
 from tasks.core import frames, progress
 from tasks.core.errors import DataError
@@ -26,6 +28,8 @@ DONE = "account.json"  # the last file of a part
 DIVIDED = "divided"  # there once the rows of all parts are in files of their own
 PART = "__part__"
 
+Work = Callable[..., tuple[pl.DataFrame, Columns, list[dict[str, Any]]]]  # `chain.run` on a device
+
 
 def run(
     source: Path,
@@ -34,6 +38,7 @@ def run(
     device: str,
     checkpoint: Path,
     out: Path,
+    demanded: bool = False,
 ) -> list[dict[str, Any]]:
     """Write table.parquet and columns.json into a folder; return an account of each step.
 
@@ -44,16 +49,18 @@ def run(
         device: `cpu` or `cuda`.
         checkpoint: the folder where finished parts are kept.
         out: the folder that gets the results.
+        demanded: see `chain.run`.
 
     Raises:
         DataError: a step left no row.
         ParamsError: a step names columns that are not there.
     """
     first, rest = divided(steps)
+    work = partial(chain.run, device=device, demanded=demanded)
     keys = groups(columns)
     parts = _parts(source, keys) if keys and _orders(first) else []
     if len(parts) < 2:
-        frame, columns, accounts = chain.run(pl.read_parquet(source), columns, steps, device)
+        frame, columns, accounts = work(pl.read_parquet(source), columns, steps)
         frames.write(frame, out / "table.parquet")
         save_columns(columns, out)
         return accounts
@@ -63,8 +70,8 @@ def run(
     for number, folder in enumerate(folders):
         with progress.within(number / len(parts), (number + 1) / len(parts), f"part {number + 1}"):
             if not (folder / DONE).exists():
-                _clean_part(_pieces(checkpoint, number), columns, first, device, folder)
-    return _together(folders, first, rest, device, out)
+                _clean_part(_pieces(checkpoint, number), columns, first, work, folder)
+    return _together(folders, first, rest, work, out)
 
 
 def divided(steps: list[Plugin]) -> tuple[list[Plugin], list[Plugin]]:
@@ -121,25 +128,25 @@ def _pieces(checkpoint: Path, number: int) -> list[Path]:
 
 
 def _clean_part(
-    pieces: list[Path], columns: Columns, steps: list[Plugin], device: str, to: Path
+    pieces: list[Path], columns: Columns, steps: list[Plugin], work: Work, to: Path
 ) -> None:
     """Clean the rows of some series into a folder, which is there whole or not at all."""
     frame = pl.concat(pl.read_parquet(piece) for piece in pieces).rechunk()
-    frame, after, accounts = chain.run(frame, columns, steps, device, may_empty=True)
-    partial = to.with_name(f"{to.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    frames.write(frame, partial / "table.parquet")
-    save_columns(after, partial)
-    (partial / DONE).write_text(json.dumps(accounts))
+    frame, after, accounts = work(frame, columns, steps, may_empty=True)
+    unfinished = to.with_name(f"{to.name}.{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    frames.write(frame, unfinished / "table.parquet")
+    save_columns(after, unfinished)
+    (unfinished / DONE).write_text(json.dumps(accounts))
     shutil.rmtree(to, ignore_errors=True)
-    partial.rename(to)
+    unfinished.rename(to)
     for piece in pieces:
         piece.unlink()
 
 
 def _together(
-    folders: list[Path], first: list[Plugin], rest: list[Plugin], device: str, out: Path
+    folders: list[Path], first: list[Plugin], rest: list[Plugin], work: Work, out: Path
 ) -> list[dict[str, Any]]:
     """Put the parts together, do the rest of the steps, and write what comes of it."""
     accounts = [json.loads((folder / DONE).read_text()) for folder in folders]
@@ -159,7 +166,7 @@ def _together(
         part.with_columns((pl.col(ROW) + offset[-1]).cast(pl.UInt32)) for part, offset in parts
     )
     if rest:
-        frame, columns, more = chain.run(frames.collect(table), columns, rest, device)
+        frame, columns, more = work(frames.collect(table), columns, rest)
         frames.write(frame, out / "table.parquet")
         merged += more
     else:
@@ -188,6 +195,7 @@ def _merged(accounts: list[dict[str, Any]], offsets: list[int]) -> dict[str, Any
     for account in accounts:
         for name, count in account["columns"].items():
             total["columns"][name] = total["columns"].get(name, 0) + count
+    total["repairs"] = repairs.merged(account["repairs"] for account in accounts)
     total["engine"] = "; ".join(dict.fromkeys(a["engine"] for a in accounts))
     words = dict.fromkeys(account["note"] for account in accounts)
     total["note"] = "; ".join(filter(None, list(words)[:3]))

@@ -4,7 +4,7 @@ import json
 
 from prefect import task
 
-from tasks.clean import accounting, parts
+from tasks.clean import accounting, parts, repairs
 from tasks.clean.params import Params
 from tasks.core import checkpoints, store
 from tasks.core.artifacts import Artifact
@@ -20,7 +20,12 @@ def clean(rows: Artifact, params: Params, device: str) -> Artifact:
         checkpoints.kept(parts.__name__, rows, params, device) as checkpoint,
         store.writing() as out,
     ):
-        accounts = parts.run(source, columns, params.steps, device, checkpoint, out)
+        if params.engine == "polars":
+            device = "cpu"
+        demanded = params.engine == "cudf"
+        accounts = parts.run(source, columns, params.steps, device, checkpoint, out, demanded)
+        repaired = [[a["step"], repairs.merged([a.pop("repairs")])] for a in accounts]
+        (out / "repairs.json").write_text(json.dumps(repaired))
         steps = [accounting.told(account) for account in accounts]
         (out / "steps.json").write_text(json.dumps(steps, indent=1, ensure_ascii=False))
         return store.put("clean/table", out)

@@ -5,8 +5,10 @@ its rows sorted instead. Memory: 12 bytes a row of the table, the slots of the s
 and two parts' results.
 """
 
+import threading
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -23,6 +25,7 @@ MICROS = 1_000_000
 DAY = DAY_S * MICROS
 KINDS = ("mean", "min", "max", "std", "last", "count", "slope")  # numbered as in `kernels`
 VALUE_BYTES = 8
+_OWN = threading.local()  # a thread's columns, kept: fresh memory costs more than the copy
 
 
 class Slots(NamedTuple):
@@ -82,19 +85,21 @@ class Engine:
         values = np.empty((len(stamps), len(work.columns)))  # read only where there is a row
         filled = np.zeros(len(survey.keys), np.int64)
         wanted = [pl.col(c.name).cast(pl.Float64) for c in work.columns]
-        columns = np.empty((len(wanted), 0))
+        batches = self.frame.select(wanted).collect_batches(maintain_order=True)
         row = 0
-        for batch in self.frame.select(wanted).collect_batches(maintain_order=True):
-            codes = survey.codes[row : row + batch.height]
-            times = survey.times[row : row + batch.height]
-            row += batch.height
-            slots = np.empty(len(codes), np.int64)
-            module.place(codes, times, starts, survey.first, survey.step, filled, stamps, slots)
-            if columns.shape[1] < batch.height:  # kept: fresh memory costs more than the copy
-                columns = np.empty((len(wanted), batch.height))
-            for series, column in zip(batch, columns, strict=True):
-                module.unpack(*_buffers(series), column)
-            module.scatter(slots, columns, values)
+        with ThreadPoolExecutor(self.threads) as pool:  # rows of two batches share no slot
+            written: deque[Future[None]] = deque()
+            for batch in batches:
+                codes = survey.codes[row : row + batch.height]
+                times = survey.times[row : row + batch.height]
+                row += batch.height
+                slots = np.empty(len(codes), np.int64)
+                module.place(codes, times, starts, survey.first, survey.step, filled, stamps, slots)
+                written.append(pool.submit(_put, batch, slots, values))
+                if len(written) > self.threads:
+                    written.popleft().result()
+            for put in written:
+                put.result()
         return Slots(starts, stamps, values)
 
     def compute(self, rows: Slots, begin: int, end: int) -> tuple[Tables, str]:
@@ -172,6 +177,17 @@ class Engine:
         kernels().pack(results.values, bits)
         series += [_series(*of) for of in zip(names, results.values, bits, strict=True)]
         return pl.DataFrame(series).with_columns(shown(work, names, kinds))
+
+
+def _put(batch: pl.DataFrame, slots: np.ndarray, values: np.ndarray) -> None:
+    """Write a batch's rows into their slots."""
+    module = kernels()
+    columns = getattr(_OWN, "columns", None)
+    if columns is None or columns.shape[0] != batch.width or columns.shape[1] < batch.height:
+        _OWN.columns = columns = np.empty((batch.width, batch.height))
+    for series, column in zip(batch, columns, strict=True):
+        module.unpack(*_buffers(series), column)
+    module.scatter(slots, columns, values)
 
 
 def _buffers(series: pl.Series) -> tuple[np.ndarray, np.ndarray, int]:

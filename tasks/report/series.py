@@ -16,6 +16,7 @@ SHOWN = 144  # steps of the past, or forecasts of one step each, that are drawn 
 BINS = 240  # of time, for the overview
 MOST = 12  # channels in the overview and in the correlations
 LAGS = 25
+WORDS = 6  # of a day's repairs that are told
 ROWS = 50_000  # that correlations are taken from at most: the last of the training part
 Sources = dict[str, Artifact]
 
@@ -160,6 +161,31 @@ def _overview(clean: Artifact, sequence: Sequence) -> dict[str, Any]:
             }
             for name in names
         },
+        "repairs": _repairs(clean, names),
+    }
+
+
+def _repairs(clean: Artifact, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return for each channel, and "" for rows and other columns, on which days what was repaired.
+
+    `days`, and of each its `cells` and in words what was done.
+    """
+    path = clean.path / "repairs.json"
+    steps = json.loads(path.read_text()) if path.exists() else []
+    by_day: dict[str, dict[str, list[tuple[int, str]]]] = {}
+    for step, entries in steps:
+        for day, column, what, count in entries:
+            channel = column if column in names else ""
+            of = f"{column} " if column and not channel else ""
+            words = f"{step}: {of}{what} {count}" + ("" if column else " rows")
+            by_day.setdefault(channel, {}).setdefault(day, []).append((count, words))
+    return {
+        channel: {
+            "days": sorted(days),
+            "cells": [sum(count for count, _ in days[day]) for day in sorted(days)],
+            "words": ["; ".join(words for _, words in days[day][:WORDS]) for day in sorted(days)],
+        }
+        for channel, days in by_day.items()
     }
 
 

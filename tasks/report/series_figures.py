@@ -119,26 +119,35 @@ def _drivers(models: dict[str, Any]) -> Figure | None:
 
 
 def _overview(overview: dict[str, Any]) -> Figure | None:
-    """Return the channels one below the other, grey where most of their steps are missing."""
+    """Return the channels one below the other: grey where most of their steps are missing, a mark
+    on each day on which cleaning repaired something; in the last lane rows and other columns.
+    """
     channels = overview.get("channels")
     if not channels:
         return None
-    layout = drawing.layout_of(height=86 * len(channels) + 60)
+    repairs = overview.get("repairs") or {}
+    lanes = len(channels) + ("" in repairs)
+    layout = drawing.layout_of(height=86 * lanes + 60)
     layout["showlegend"] = False
-    share = 1 / len(channels)
+    share = 1 / lanes
     traces, shapes = [], []
-    for at, (name, found) in enumerate(channels.items()):
+    nothing = {"mean": [], "missing": [0] * len(overview["times"])}
+    for at, (name, found) in enumerate([*channels.items(), ("", nothing)][:lanes]):
         axis = "" if at == 0 else str(at + 1)
         top = 1 - at * share
         layout[f"yaxis{axis}"] = layout["yaxis"] | {
             "domain": [top - 0.86 * share, top],
-            "title": drawing.title(name),
+            "title": drawing.title(name or "rows, other columns"),
             "nticks": 3,
         }
+        if not name:
+            layout[f"yaxis{axis}"] |= {"showticklabels": False, "range": [-1, 1]}
         traces.append(
             _line(name, overview["times"], found["mean"], f"@c{at % drawing.PALETTE}")
             | {"yaxis": f"y{axis}"}
         )
+        if repaired := repairs.get(name):
+            traces.append(_marks(repaired, found["mean"]) | {"yaxis": f"y{axis}"})
         shapes += [
             {
                 "type": "rect",
@@ -155,6 +164,25 @@ def _overview(overview: dict[str, Any]) -> Figure | None:
         ]
     layout["shapes"] = shapes
     return {"data": traces, "layout": layout}
+
+
+def _marks(repaired: dict[str, Any], values: list[float | None]) -> dict[str, Any]:
+    """Return a mark below the curve for each day with repairs, the larger the more cells."""
+    least = min((v for v in values if v is not None), default=0)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "repairs",
+        "x": [f"{day} 12:00:00" for day in repaired["days"]],
+        "y": [least] * len(repaired["days"]),
+        "text": [plain(words) for words in repaired["words"]],
+        "hovertemplate": "%{x|%Y-%m-%d}<br>%{text}<extra></extra>",
+        "marker": {
+            "symbol": "triangle-up",
+            "color": "@accent",
+            "size": [min(5 + 2 * len(str(cells)), 14) for cells in repaired["cells"]],
+        },
+    }
 
 
 def _gaps(times: list[str], missing: list[float | None]) -> list[tuple[str, str]]:

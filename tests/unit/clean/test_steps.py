@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.clean import chain
-from tasks.core.errors import DataError, ParamsError
+from tasks.core.errors import DataError, EngineUnavailable, ParamsError
 from tasks.core.plugins import Plugin, plugin
 from tasks.core.schema import ROW, Column, Columns
 
@@ -241,6 +241,33 @@ def test_a_chain_that_leaves_no_row_is_an_error():
     )
     with pytest.raises(DataError, match="step 'range' left none of 2 rows"):
         chain.run(frame(a=[1.0, 2.0]), {"a": FLOAT}, [step])
+
+
+def test_a_gpu_that_was_demanded_is_used_or_refused(monkeypatch):
+    table, columns = frame(a=[1.0, 2.0]), {"a": FLOAT}
+    with pytest.raises(EngineUnavailable, match="works on the CPU. Set clean.engine: auto"):
+        chain.run(table, columns, steps("types"), "cpu", demanded=True)
+    monkeypatch.setattr(chain.frames, "unavailable", lambda: "cudf-polars is not installed.")
+    with pytest.raises(EngineUnavailable, match="not installed"):
+        chain.run(table, columns, steps("types"), "cuda", demanded=True)
+    assert chain.run(table, columns, steps("types"), "cuda")[0].equals(table)
+
+
+def test_a_step_that_cudf_cannot_do_is_done_by_polars_unless_the_gpu_was_demanded(monkeypatch):
+    table, columns = frame(a=[1.0, 2.0]), {"a": FLOAT}
+
+    def refuses(lazy, device="cpu", demanded=False, streaming=True):
+        if device == "cuda":
+            raise NotImplementedError("no such window")
+        return lazy.collect()
+
+    monkeypatch.setattr(chain.frames, "unavailable", lambda: None)
+    monkeypatch.setattr(chain.frames, "collect", refuses)
+    found, _, accounts = chain.run(table, columns, steps("types"), "cuda")
+    assert found.equals(table)
+    assert accounts[0]["engine"] == "cpu: Polars, streaming (not by cuDF: no such window)"
+    with pytest.raises(EngineUnavailable, match="cuDF cannot do step 'types' .no such window"):
+        chain.run(table, columns, steps("types"), "cuda", demanded=True)
 
 
 def test_a_step_that_changes_the_order_of_rows_is_found_out(monkeypatch):

@@ -41,6 +41,7 @@ def test_clean_gives_table_columns_and_steps_the_same_bytes_each_time(rows):
     assert artifact.name == "clean/table"
     assert sorted(p.name for p in artifact.path.iterdir()) == [
         "columns.json",
+        "repairs.json",
         "steps.json",
         "table.parquet",
     ]

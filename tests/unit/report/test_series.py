@@ -43,6 +43,9 @@ def made(horizon: int):
     with store.writing() as out:
         frame.write_parquet(out / "table.parquet")
         save_columns(COLUMNS, out)
+        day = [["2026-03-02", "heat", "emptied", 3], ["2026-03-02", "", "removed", 1]]
+        steps = [["spikes", day], ["fill_gaps", [["2026-03-02", "heat", "filled", 2]]]]
+        (out / "repairs.json").write_text(json.dumps(steps))
         clean = store.put("clean/table", out)
     spec = Table(task="forecast", target="power", columns=COLUMNS)
     with store.writing() as out:
@@ -88,6 +91,14 @@ def test_the_facts_of_a_forecast(horizon):
     assert list(overview) == ["power", "heat"]
     gone = [m for m in overview["power"]["missing"] if m is not None and m > 0.99]
     assert len(gone) == pytest.approx(31 / 600 * len(overview["power"]["missing"]), abs=2)
+    assert found["overview"]["repairs"] == {
+        "heat": {
+            "days": ["2026-03-02"],
+            "cells": [5],
+            "words": ["spikes: emptied 3; fill_gaps: filled 2"],
+        },
+        "": {"days": ["2026-03-02"], "cells": [1], "words": ["spikes: removed 1 rows"]},
+    }
     lags, rows = found["correlations"]["lags"], found["correlations"]["channels"]
     assert lags[int(np.argmax(rows["heat"]))] == 3
     assert rows["power"][0] == pytest.approx(1)
@@ -95,6 +106,9 @@ def test_the_facts_of_a_forecast(horizon):
     assert {"fan-0", "drivers", "overview", "correlations", "origins"} <= set(charts)
     assert ("by-step" in charts) == (horizon > 1)
     assert len(charts["overview"]["layout"]["shapes"]) == 2  # the gap, in each channel
+    marks = [t for t in charts["overview"]["data"] if t["name"] == "repairs"]
+    assert [mark["yaxis"] for mark in marks] == ["y2", "y3"]
+    assert marks[0]["text"] == ["spikes: emptied 3; fill_gaps: filled 2"]
     assert "light_gbm" in series_figures.described(found)["by-step"]
     assert predicted.shape[1:] == (horizon, 3)
 
