@@ -151,7 +151,7 @@ def run(running: Any, feed: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def executed(model: "bytes | onnx.ModelProto") -> dict[str, int]:
+def executed(model: "bytes | onnx.ModelProto", dialect: str | None = None) -> dict[str, int]:
     """Return how many nodes of each operator ONNX Runtime's CPU really runs, after fusion."""
     import tempfile
     from collections import Counter
@@ -164,5 +164,5 @@ def executed(model: "bytes | onnx.ModelProto") -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimised.onnx"
         options.optimized_model_filepath = str(path)
-        session(model, options)
+        session(model, options, dialect)
         return dict(Counter(n.op_type for n in onnx.load(path).graph.node))

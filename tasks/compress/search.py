@@ -1,12 +1,12 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
-well a network is fitted; the loss where nothing is fitted further. Where something is, the recipe
-is given the benefit of the doubt: a little less work than thought, and a small gain less what so
-few weights are likely to lose, or the loss of the recipe that it goes on from. What it could add to
-the hypervolume is then about an upper bound. The most for its time is run next, whichever model's,
-until none could add a hundredth to its model's, or the budget is spent. What came of each lowers
-the bounds of the rest.
+well a network is fitted; the loss where nothing is fitted further. Each recipe is given the benefit
+of the doubt: a little less work than thought, and where something is fitted further a small gain
+less what so few weights are likely to lose, or the loss of the recipe that it goes on from. What it
+could add to the hypervolume is then about an upper bound. The most for its time is run next,
+whichever model's, until none could add a hundredth to its model's, or the budget is spent. What
+came of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ from tasks.core.schema import Task
 
 LEAST = 0.01  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
-DOUBT = 0.15  # of the work: what it is thought to be is right to that
+# Of the work: what it is thought to be is right to that; where nothing is fitted further, and only
+# the order of close ones is in doubt, to this.
+DOUBT, DOUBT_AS_IS = 0.15, 0.03
 # What fitting further is thought to lose at least, as a share of what makes a variant worthless: it
 # may gain a little, and loses the more the fewer weights are left of one.
 GAIN, THINNING = 0.1, 0.05
@@ -107,15 +109,17 @@ class Search:
 
     def _at_best(self, sketch: Sketch) -> Point:
         """Return where a variant would be that is given the benefit of the doubt."""
-        if sketch.loss is not None:
-            return point(sketch)
-        earlier = [
-            s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
-        ]
-        thinned = THINNING * (1 / sketch.weights - 1)
         known = any((s.size, s.work) == (sketch.size, sketch.work) for s in self.done.values())
-        work = sketch.work * (1 if known else 1 - DOUBT)
-        return sketch.size, work, max([thinned, *earlier]) - GAIN
+        doubt = 0.0 if known else DOUBT if sketch.loss is None else DOUBT_AS_IS
+        if sketch.loss is not None:
+            loss = sketch.loss
+        else:
+            earlier = [
+                s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
+            ]
+            thinned = THINNING * (1 / sketch.weights - 1)
+            loss = max([thinned, *earlier]) - GAIN
+        return sketch.size, sketch.work * (1 - doubt), loss
 
 
 @dataclass

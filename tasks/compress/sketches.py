@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasks.compress import applying, beginnings, drops, export, graphs
+from tasks.compress import applying, beginnings, drops, ensembles, export, graphs
 from tasks.compress.beginnings import Steps
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.compress.search import Sketch, share_lost
@@ -30,8 +30,8 @@ ROWS = 64  # that a network is fitted on here, once: its shape is all that is as
 CALIBRATION = 128  # rows that ranges are taken from here, at most
 # What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, of each
 # and of a fit before it; microseconds, of a layer in a step, of a row that is an image, and of a
-# row for its multiply-adds.
-START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING = 0.4, 0.2, 650.0, 80.0, 5.0
+# row for its multiply-adds, or for each node of a tree.
+START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING, NODE_US = 0.4, 0.2, 650.0, 80.0, 5.0, 0.026
 BATCH = 64  # rows of a step where the model does not say
 
 
@@ -106,7 +106,7 @@ class _Pad:
         self.context, self.tolerance = context, tolerance
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
-        self.before = self._outlined(())
+        self.before = self._outlined((), None)
         self.score = self._score(start.graph)
 
     def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
@@ -118,7 +118,8 @@ class _Pad:
                 self.made[steps] = applying.applied(
                     [step], before, self.context, self.data, self.tolerance
                 )
-        outline = self._outlined(steps)
+        ways = [s.module.dialect(s.typed) for s in quick if hasattr(s.module, "dialect")]
+        outline = self._outlined(steps, ways[-1] if ways else None)
         passes = [applying.passes(step, self.model) for step in recipe]
         row_s = self.data.meta.parts["train"] * outline.row_us / 1e6
         seconds = [often * row_s for often in passes]
@@ -138,16 +139,16 @@ class _Pad:
             steps=tuple(applying.words(step) for step in recipe),
         )
 
-    def _outlined(self, steps: Steps) -> _Outline:
-        """Return the outline of what these steps made."""
+    def _outlined(self, steps: Steps, dialect: str | None) -> _Outline:
+        """Return the outline of what these steps made; dialect: what they wrote."""
         if steps not in self.outlines:
             graph = export.finish(self.made[steps].graph, self.data.meta)
             step_us = LAYER_US * len(graphs.weighted(graph.graph))
             row_us = step_us / getattr(self.model.typed, "batch_size", BATCH)
             row_us += IMAGE_US if self.model.module.NEEDS_IMAGE else 0
-            row_us += TRAINING * float_us(graph)
-            size = len(graphs.serialise(graph))
-            self.outlines[steps] = _Outline(size, _weights(graph), microseconds(graph), row_us)
+            row_us += TRAINING * float_us(graph) + NODE_US * _tree_nodes(graph)
+            size, work = len(graphs.serialise(graph)), microseconds(graph, dialect)
+            self.outlines[steps] = _Outline(size, _weights(graph), work, row_us)
         return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto") -> float | None:
@@ -160,6 +161,11 @@ class _Pad:
 def _weights(model: "onnx.ModelProto") -> int:
     """Return how many numbers a graph's constants have, of whatever precision."""
     return sum(math.prod(i.dims) for i in model.graph.initializer) or 1
+
+
+def _tree_nodes(model: "onnx.ModelProto") -> int:
+    """Return the nodes of all trees; 0 of what is no ensemble."""
+    return 0 if ensembles.unfit(model.graph) else int(ensembles.read(model.graph)[0].start[-1])
 
 
 def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:

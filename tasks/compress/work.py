@@ -19,20 +19,23 @@ INT8_SHARE = 0.3  # of that, on integers
 VISIT = 0.004  # of a node of a tree
 
 
-def microseconds(model: "onnx.ModelProto") -> float:
-    """Return about how long ONNX Runtime takes for one row; never measured, so always the same."""
+def microseconds(model: "onnx.ModelProto", dialect: str | None = None) -> float:
+    """Return about how long ONNX Runtime takes for one row; never measured, so always the same.
+
+    dialect: of the variant, which decides how its graph is opened.
+    """
     if ensembles.unfit(model.graph) is None:
         nodes = np.diff(ensembles.read(model.graph)[0].start)
         visits = float(np.log2(nodes + 1).sum())
         return CALL + OPERATOR * len(model.graph.node) + VISIT * visits
-    ran = graphs.executed(graphs.serialise(model))
+    ran = graphs.executed(graphs.serialise(model), dialect)
     integer, floating = (sum(ran.get(n, 0) for n in g) for g in (graphs.QUANTISED, graphs.FLOATING))
     others = sum(count for name, count in ran.items() if name.startswith(("Q", "Dequantize")))
     share = integer / max(integer + floating, 1)
     return (
         CALL
         + OPERATOR * sum(ran.values())
-        + ON_INTEGERS * max(others, integer)
+        + ON_INTEGERS * (max(others, integer) + ran.get("MatMulNBits", 0))
         + float_us(model) * (1 - share + share * INT8_SHARE)
     )
 
