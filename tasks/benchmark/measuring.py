@@ -12,17 +12,21 @@ import numpy as np
 from tasks.benchmark import loading, machine, protocol, statistics
 from tasks.benchmark.loading import Loaded, Work
 from tasks.benchmark.params import Params
-from tasks.benchmark.subject import FP32, Rows
+from tasks.benchmark.subject import FP32, Rows, Subject
 from tasks.core.prepared import Prepared
 
 FEEDS = 32  # different batches of judged rows that calls take in turn
 REFERENCE = "onnx_runtime"  # the engine whose fp32 rows tell drift
+CERTIFIED = (  # of a row of the table, in a certificate
+    *("engine", "batch", "status", "reason", "p50_ms", "p50_low", "p50_high", "p99_ms"),
+    *("speedup", "speedup_low", "speedup_high", "quantised_share"),
+)
 CERTIFYING = ("onnx_runtime", "litert")  # engines that certificates are of
 LIBRARIES = ("numpy", "onnx")
 
 
 def write(out: Path, work: Work, params: Params, seed: int, device: str) -> None:
-    """Write `measurements.json` and `latencies.parquet`."""
+    """Write `measurements.json`, `certificates.json` and `latencies.parquet`."""
     gc.collect()
     gc.freeze()  # what was imported is not looked through again: 150 ms each time beside torch
     data = Prepared(work.prepared)
@@ -70,6 +74,8 @@ def write(out: Path, work: Work, params: Params, seed: int, device: str) -> None
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (out / "measurements.json").write_text(text)
+    whole = json.dumps(_certificates(subjects, content["rows"]), indent=1, ensure_ascii=False)
+    (out / "certificates.json").write_text(whole)
     _write_latencies(out, entries)
 
 
@@ -146,6 +152,16 @@ def _stated(
             }
         )
     return rows
+
+
+def _certificates(subjects: list[Subject], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return each variant's certificate with what every engine measured of it, as `measured`."""
+    found = {}
+    for subject in subjects:
+        own = [row for row in rows if row["variant"] == subject.name]
+        kept = [{k: row[k] for k in CERTIFIED if row.get(k) is not None} for row in own]
+        found[subject.name] = subject.certificate | {"measured": kept}
+    return found
 
 
 def _quantised_share(item: Loaded) -> float | None:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tasks.compress import networks
 from tasks.compress.protocol import Context, Parent
 from tasks.core import progress
+from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
 from tasks.core.plugins import Plugin, PluginParams
 from tasks.nets.tuning import taught_by
@@ -29,6 +30,10 @@ class Params(PluginParams):
     """The student's size, and how much it listens to its teacher."""
 
     share: float = Field(default=0.5, gt=0, lt=1, description="of the teacher's width, or trees")
+    student: dict[str, Any] = Field(
+        default_factory=dict,
+        description="params of the model that the student has instead: `{width: 12}`",
+    )
     weight: float = Field(default=0.7, gt=0, le=1, description="of the teacher in the loss")
     temperature: float = Field(
         default=3.0, gt=0, description="that softens a network's probabilities"
@@ -55,13 +60,18 @@ def applies(parent: Parent) -> str | None:
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
-    """Return the student."""
+    """Return the student.
+
+    Raises:
+        ParamsError: `student` has params that the model has not.
+    """
     module, typed, data = parent.model.module, parent.model.typed, context.data
     trees = hasattr(module, "fewer_trees")
     if trees:
         small = module.fewer_trees(parent.fitted, typed, params.share)
     else:
         small = module.narrower(typed, params.share)
+    small = _given(small, params.student)
     with progress.within(0.0, 0.5, "alone"):
         alone = module.fit(data, small, context.fitting())
     with progress.within(0.5, 1.0, "taught"):
@@ -75,6 +85,16 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
             student = module.fit(data, small, context.fitting(), objective)
     context.facts["distill"] = {"alone": context.judge(alone), "taught": context.judge(student)}
     return student
+
+
+def _given(params: PluginParams, own: dict[str, Any]) -> PluginParams:
+    """Return params with those that the student was given."""
+    try:
+        return type(params)(**{**params.model_dump(), **own})
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        known = ", ".join(type(params).model_fields)
+        raise ParamsError(f"distill.student: {told}. The model's params are {known}.") from None
 
 
 def taught(data: FitData, prediction: np.ndarray, weight: float, seed: int) -> FitData:

@@ -73,6 +73,26 @@ def test_every_variant_and_engine_has_rows_or_a_reason(found):
     assert "pip install" in reasons["*", "tensor_rt"]
 
 
+def test_a_certificate_carries_latency_and_speed_up_of_each_engine(found):
+    folder, content = found
+    certificates = json.loads((folder / "certificates.json").read_text())
+    assert {"linear/fp32", "linear/fp16", "light_gbm/fp32"} <= set(certificates)
+    stated = certificates["linear/fp16"]
+    assert stated["label"] == "fp16"
+    assert stated["metrics"]
+    by_engine = {(m["engine"], m.get("batch")): m for m in stated["measured"]}
+    assert by_engine["native", None]["reason"]
+    row = next(
+        r
+        for r in content["rows"]
+        if (r["variant"], r["engine"], r["batch"]) == ("linear/fp16", "onnx_runtime", 1)
+    )
+    mine = by_engine["onnx_runtime", 1]
+    assert mine["p50_low"] <= mine["p50_ms"] <= mine["p50_high"]
+    assert mine["speedup_low"] <= mine["speedup"] <= mine["speedup_high"]
+    assert all(row[key] == value for key, value in mine.items())
+
+
 def test_a_row_carries_latency_accuracy_memory_and_where_it_ran(found):
     for row in found[1]["rows"]:
         if row["status"] != "ok":

@@ -245,7 +245,7 @@ def test_a_chain_that_leaves_no_row_is_an_error():
 
 def test_a_gpu_that_was_demanded_is_used_or_refused(monkeypatch):
     table, columns = frame(a=[1.0, 2.0]), {"a": FLOAT}
-    with pytest.raises(EngineUnavailable, match="works on the CPU. Set clean.engine: auto"):
+    with pytest.raises(EngineUnavailable, match=r"works on the CPU\. Set clean\.engine: auto"):
         chain.run(table, columns, steps("types"), "cpu", demanded=True)
     monkeypatch.setattr(chain.frames, "unavailable", lambda: "cudf-polars is not installed.")
     with pytest.raises(EngineUnavailable, match="not installed"):
@@ -266,7 +266,7 @@ def test_a_step_that_cudf_cannot_do_is_done_by_polars_unless_the_gpu_was_demande
     found, _, accounts = chain.run(table, columns, steps("types"), "cuda")
     assert found.equals(table)
     assert accounts[0]["engine"] == "cpu: Polars, streaming (not by cuDF: no such window)"
-    with pytest.raises(EngineUnavailable, match="cuDF cannot do step 'types' .no such window"):
+    with pytest.raises(EngineUnavailable, match=r"cuDF cannot do step .types. .no such window"):
         chain.run(table, columns, steps("types"), "cuda", demanded=True)
 
 

@@ -183,6 +183,19 @@ def test_a_student_has_half_the_trees_and_stands_beside_one_that_learnt_alone(na
     assert stated["facts"]["distill"]["taught"] == pytest.approx(stated["metrics"], rel=1e-4)
 
 
+def test_a_student_can_be_given_by_its_params(classes):
+    given = technique("distill", share=0.5, student={"rounds": 3, "num_leaves": 4})
+    folder = classes.compressed("light_gbm", "given", given)
+    trees = ensembles.read(onnx.load(folder / "model.onnx").graph)[0]
+    assert len(trees.target) <= 3 * 3
+    assert np.diff(trees.start).max() <= 7  # four leaves
+    wrong = technique("distill", student={"leafs": 4})
+    stated = certificate(classes.compressed("light_gbm", "wrong", wrong))
+    assert stated["status"] == "failed"
+    assert "distill.student: leafs" in stated["reason"]
+    assert "num_leaves" in stated["reason"]
+
+
 def test_a_teachers_classes_are_drawn_as_often_as_it_says():
     rng = np.random.default_rng(0)
     n = 20_000
