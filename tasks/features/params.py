@@ -1,6 +1,6 @@
 """Parameters of `features`: how the rows are split, and what columns become."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -38,8 +38,9 @@ class Forecast(PluginParams):
     known: list[str] = Field(
         default=[], description="of these, those whose values are known in advance"
     )
-    calendar: bool = Field(
-        default=True, description="time of day, week and year as sine and cosine are known"
+    calendar: bool | tuple[Literal["day", "week", "year"], ...] = Field(
+        default=True,
+        description="cycles whose sine and cosine are known; true: those that the table has twice",
     )
     least_present: float = Field(
         default=0.5, ge=0, le=1, description="share of the target's context that must be there"

@@ -60,7 +60,8 @@ def cut(frame: pl.DataFrame, spec: Table, params: Forecast) -> Windows:
     seconds = frame[time].dt.epoch("us").to_numpy() / 1e6
     groups = _groups(frame, group)
     step_s = _step(seconds, groups, time)
-    known = [*params.known, *(calendar.names(step_s) if params.calendar else [])]
+    cycles = _cycles(params, step_s, float(np.ptp(seconds)))
+    known = [*params.known, *calendar.names(cycles)]
     season = params.season or max(1, round((DAY_S if step_s < DAY_S else 7 * DAY_S) / step_s))
     static = _static(frame, spec, group, {*channels, time})
     sequence = Sequence(
@@ -79,7 +80,7 @@ def cut(frame: pl.DataFrame, spec: Table, params: Forecast) -> Windows:
     target = frame[spec.target].cast(pl.Float64).fill_null(np.nan).to_numpy()
     if params.known:
         values = np.concatenate([values, _columns(frame, params.known)], axis=1)
-    grids = [_grid(values, target, seconds, rows, step_s, params, time) for rows in groups]
+    grids = [_grid(values, target, seconds, rows, step_s, cycles, time) for rows in groups]
     return _made(frame, spec, sequence, grids, params, [time, *([group] if group else []), *static])
 
 
@@ -136,7 +137,7 @@ def _grid(
     seconds: np.ndarray,
     rows: np.ndarray,
     step_s: float,
-    params: Forecast,
+    cycles: list[str],
     time: str,
 ) -> _Grid:
     rows = rows[np.argsort(seconds[rows], kind="stable")]
@@ -156,14 +157,21 @@ def _grid(
             "missing; resample the table to longer steps (clean step `resample`)"
         )
     times = seconds[rows[0]] + step_s * np.arange(steps)
-    known = calendar.columns(times, step_s) if params.calendar else np.zeros((steps, 0))
+    known = calendar.columns(times, cycles)
     grid = np.full((steps, values.shape[1]), np.nan, np.float32)
     grid[at] = values[rows]
     whole = np.full(steps, np.nan)
     whole[at] = target[rows]
     row = np.full(steps, -1)
     row[at] = rows
-    return _Grid(np.concatenate([grid, known.astype(np.float32)], axis=1), whole, times, row)
+    return _Grid(np.concatenate([grid, known], axis=1), whole, times, row)
+
+
+def _cycles(params: Forecast, step_s: float, span_s: float) -> list[str]:
+    """Return the calendar's cycles: those asked for, or those that the table can tell about."""
+    if isinstance(params.calendar, bool):
+        return calendar.cycles(step_s, span_s) if params.calendar else []
+    return list(params.calendar)
 
 
 def _check(count: int, grids: list[_Grid], sequence: Sequence, params: Forecast) -> None:
