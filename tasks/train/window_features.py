@@ -1,4 +1,5 @@
-"""What trees see of a window: last values, means and spreads of the recent past, a season ago.
+"""What trees see of a window: last values, means and spreads of the recent past, a season ago, and
+how far a cycle of the calendar has turned.
 
 One row a step of the horizon: what the origin knows, then what belongs to the step. Computed in
 double precision and rounded once, so that the graph gives the same bits and no row changes sides at
@@ -20,13 +21,16 @@ NEAR = 3  # steps on each side of the same step a season ago
 
 @dataclass(frozen=True)
 class Layout:
-    """Which features there are, for a sequence."""
+    """Which features there are, for a sequence; summaries: means and spreads among them."""
 
     sequence: Sequence
+    summaries: bool = True
 
     @property
     def spans(self) -> list[int]:
         """Return the lengths of the recent pasts, in steps."""
+        if not self.summaries:
+            return []
         context, spans = self.sequence.context, []
         span = FIRST_SPAN
         while span < context:
@@ -42,6 +46,29 @@ class Layout:
     @property
     def lags(self) -> int:
         return min(LAGS, self.sequence.context)
+
+    def cycles(self) -> list[tuple[str, int, int]]:
+        """Return the calendar's cycles, with the places of sine and cosine in what is known.
+
+        Trees split one number at a time: they see how far a cycle has turned instead of the two.
+        """
+        known = self.sequence.known
+        return [
+            (cycle, known.index(sine), known.index(f"cosine of {cycle}"))
+            for sine in known
+            if (cycle := sine.removeprefix("sine of ")) != sine and f"cosine of {cycle}" in known
+        ]
+
+    @property
+    def plain(self) -> list[int]:
+        """Return the places in what is known of the columns that are no calendar's."""
+        turning = {at for _, *both in self.cycles() for at in both}
+        return [at for at in range(len(self.sequence.known)) if at not in turning]
+
+    @property
+    def last(self) -> list[int]:
+        """Return the channels whose last value is seen."""
+        return [*range(self.moving), *(self.moving + at for at in self.plain)]
 
     def seasons(self) -> list[np.ndarray]:
         """Return for one and two seasons ago the steps of the context of each step, (horizon,).
@@ -70,8 +97,8 @@ class Layout:
         def of(channel: int, span: int) -> list[int]:
             return [t * channels + channel for t in range(s.context - span, s.context)]
 
-        for channel, name in enumerate(s.channels):
-            yield f"{name} last", of(channel, 1)
+        for channel in self.last:
+            yield f"{s.channels[channel]} last", of(channel, 1)
         for lag in range(1, self.lags):
             yield f"{s.channels[0]} lag {lag}", of(0, lag + 1)[:1]
         for span in self.spans:
@@ -82,9 +109,11 @@ class Layout:
         first = s.past_size + s.horizon * len(s.known)
         for at, name in enumerate(s.static):
             yield name, [first + at]
-        for at, name in enumerate(s.known):
-            steps = range(s.horizon)
-            yield f"{name} of the step", [s.past_size + t * len(s.known) + at for t in steps]
+        ahead = [s.past_size + t * len(s.known) for t in range(s.horizon)]
+        for at in self.plain:
+            yield f"{s.known[at]} of the step", [step + at for step in ahead]
+        for cycle, *both in self.cycles():
+            yield f"turn of the {cycle}", [step + at for at in both for step in ahead]
         if s.horizon > 1:
             yield "step", []
         for seasons, steps in enumerate(self.seasons(), 1):
@@ -97,7 +126,7 @@ def of_origins(layout: Layout, X: np.ndarray) -> np.ndarray:
     """Return what each origin knows, (n, feature) float32; X: (n, feature) float32."""
     s = layout.sequence
     past = s.past(X)
-    parts = [past[:, -1]]
+    parts = [past[:, -1, layout.last]]
     if layout.lags > 1:
         parts.append(past[:, -layout.lags : -1, 0][:, ::-1])
     for span in layout.spans:
@@ -116,7 +145,12 @@ def of_steps(layout: Layout, X: np.ndarray) -> np.ndarray:
     """Return what belongs to each step of the horizon, (n, horizon, feature) float32."""
     s = layout.sequence
     target = s.past(X)[:, :, 0]
-    parts = [s.future(X)]
+    future = s.future(X)
+    parts = [future[:, :, layout.plain]]
+    for _, sine, cosine in layout.cycles():
+        cosines = future[:, :, cosine]  # 0 at the beginning of the cycle, to 4 at its end
+        turn = np.where(future[:, :, sine] < 0, np.float32(3) + cosines, np.float32(1) - cosines)
+        parts.append(turn[:, :, None])
     if s.horizon > 1:
         steps = np.arange(1, s.horizon + 1, dtype=np.float32)
         parts.append(np.broadcast_to(steps[None, :, None], (len(X), s.horizon, 1)))
@@ -164,8 +198,8 @@ def _columns(graph: Graph, tensor: str, first: int, end: int, axis: int) -> str:
 def _origins(layout: Layout, graph: Graph, past: str) -> Iterator[str]:
     """Give the tensors of `of_origins`, (N, feature) each."""
     s, axis = layout.sequence, graph.constant([1], np.int64)
-    last = _columns(graph, past, s.context - 1, s.context, 1)
-    yield graph.add("Squeeze", last, axis)
+    last = graph.add("Squeeze", _columns(graph, past, s.context - 1, s.context, 1), axis)
+    yield graph.add("Gather", last, graph.constant(layout.last, np.int64), axis=1)
     if layout.lags > 1:
         channels = len(s.channels)
         lags = [(s.context - 1 - lag) * channels for lag in range(1, layout.lags)]
@@ -197,8 +231,18 @@ def _steps(layout: Layout, graph: Graph, past: str) -> Iterator[str]:
     s = layout.sequence
     if s.known:
         end = s.past_size + s.horizon * len(s.known)
-        future = _columns(graph, "X", s.past_size, end, 1)
-        yield graph.add("Reshape", future, graph.constant([-1, s.horizon, len(s.known)], np.int64))
+        flat = _columns(graph, "X", s.past_size, end, 1)
+        future = graph.add("Reshape", flat, graph.constant([-1, s.horizon, len(s.known)], np.int64))
+        if layout.plain:
+            yield graph.add("Gather", future, graph.constant(layout.plain, np.int64), axis=2)
+        for _, sine, cosine in layout.cycles():
+            cosines = _columns(graph, future, cosine, cosine + 1, 2)
+            second = graph.add("Add", graph.constant(3.0), cosines)
+            first = graph.add("Sub", graph.constant(1.0), cosines)
+            late = graph.add(
+                "Less", _columns(graph, future, sine, sine + 1, 2), graph.constant(0.0)
+            )
+            yield graph.add("Where", late, second, first)
     if s.horizon > 1:
         rows = graph.add("Shape", "X", start=0, end=1)
         shape = graph.add("Concat", rows, graph.constant([1, 1], np.int64), axis=0)

@@ -31,19 +31,26 @@ Predict = Callable[[Any, np.ndarray], np.ndarray]  # a model of the plugin, rows
 class WindowTrees:
     """The boosters by quantile, as models of their plugin, and what is added to each quantile.
 
-    offsets: (horizon, quantile) float64.
+    offsets: (horizon, quantile) float64; layout: what they see of a window.
     """
 
     task: str
-    sequence: Sequence
+    layout: Layout
     members: list[Any]
     offsets: np.ndarray
 
+    @property
+    def sequence(self) -> Sequence:
+        """Return the windows that it is of."""
+        return self.layout.sequence
 
-def fit(data: FitData, context: FitContext, boost: Boost, of_member: Predict) -> WindowTrees:
+
+def fit(
+    data: FitData, context: FitContext, boost: Boost, of_member: Predict, summaries: bool
+) -> WindowTrees:
     """Return the boosters of all quantiles, calibrated on the rows kept back."""
     sequence = of(data.sequence)
-    layout, random = Layout(sequence), np.random.default_rng(context.seed)
+    layout, random = Layout(sequence, summaries), np.random.default_rng(context.seed)
     rows = _rows(layout, data, random)
     members = []
     for at, level in enumerate(sequence.quantiles):
@@ -51,7 +58,7 @@ def fit(data: FitData, context: FitContext, boost: Boost, of_member: Predict) ->
         with progress.within(at / levels, (at + 1) / levels, f"quantile {level:g}"):
             members.append(boost(rows, level))
     zero = np.zeros((sequence.horizon, len(sequence.quantiles)))
-    model = WindowTrees("forecast", sequence, members, zero)
+    model = WindowTrees("forecast", layout, members, zero)
     found = predict(model, data.X_stop, of_member)
     return replace(model, offsets=conformal.offsets(data.y_stop, found, sequence.quantiles))
 
@@ -75,7 +82,7 @@ def _rows(layout: Layout, data: FitData, random: np.random.Generator) -> FitData
 
 def predict(model: WindowTrees, X: np.ndarray, of_member: Predict) -> np.ndarray:
     """Return the quantiles, (n, horizon, quantile) float64, ascending."""
-    sequence, layout = model.sequence, Layout(model.sequence)
+    sequence, layout = model.sequence, model.layout
     found = np.zeros((len(X), sequence.horizon, len(sequence.quantiles)))
     step = max(1, AT_ONCE // sequence.horizon)
     for start in range(0, len(X), step):
@@ -93,7 +100,7 @@ def to_onnx(model: WindowTrees, trees_of: Callable[[Any], tuple[list, float]], s
     """
     sequence, graph = model.sequence, Graph()
     levels = len(sequence.quantiles)
-    rows = window_features.add(Layout(sequence), graph)
+    rows = window_features.add(model.layout, graph)
     found = [trees_of(member) for member in model.members]
     single = [tree for trees, _ in found for tree in trees]
     target = np.repeat(np.arange(levels), [len(trees) for trees, _ in found])
@@ -131,7 +138,8 @@ def save(model: WindowTrees, folder: Path, of_member: Callable[[Any, Path], None
         own = folder / f"quantile_{at}"
         own.mkdir()
         of_member(member, own)
-    facts = {"task": model.task, "sequence": json.loads(model.sequence.model_dump_json())}
+    sequence = json.loads(model.sequence.model_dump_json())
+    facts = {"task": model.task, "sequence": sequence, "summaries": model.layout.summaries}
     arrays.save(folder, {"offsets": model.offsets}, facts)
 
 
@@ -145,14 +153,14 @@ def load(folder: Path, of_member: Callable[[Path], Any]) -> WindowTrees:
     numbers, facts = arrays.load(folder)
     sequence = Sequence(**facts["sequence"])
     members = [of_member(folder / f"quantile_{at}") for at in range(len(sequence.quantiles))]
-    return WindowTrees(facts["task"], sequence, members, numbers["offsets"])
+    layout = Layout(sequence, facts["summaries"])
+    return WindowTrees(facts["task"], layout, members, numbers["offsets"])
 
 
 def importances(model: WindowTrees, of_member: Callable[[Any], np.ndarray]) -> np.ndarray:
     """Return the median booster's gains as shares of the columns of X, (feature,)."""
     gains = of_member(model.members[model.sequence.median])
-    layout = Layout(model.sequence)
-    return window_features.shares(layout, gains, len(model.sequence.feature_names))
+    return window_features.shares(model.layout, gains, len(model.sequence.feature_names))
 
 
 def changed(model: WindowTrees, of_member: Callable[[Any], Any]) -> WindowTrees:

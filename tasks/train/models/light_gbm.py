@@ -43,6 +43,11 @@ class Params(PluginParams):
     l2: float = Field(default=1.0, ge=0, description="penalty on leaf values")
     max_bins: int = Field(default=255, ge=2, le=65535, description="histogram bins a feature")
     patience: int = Field(default=50, ge=1, description="rounds without a better figure, then stop")
+    summaries: bool = Field(
+        default=True,
+        description="of a forecast: whether means and spreads of the recent past are features; by "
+        "them trees tell days apart, which is learning by heart where days are few",
+    )
     refit: bool = Field(
         default=False,
         description="fit once more on all training rows, for the best number of rounds",
@@ -62,7 +67,11 @@ def fit(data: FitData, params: Params, context: FitContext) -> Model | WindowTre
     """Return the booster of the best round by the rows for early stopping; one a quantile."""
     if data.sequence:
         return window_trees.fit(
-            data, context, lambda rows, level: _fit(rows, params, context, level), predict
+            data,
+            context,
+            lambda rows, level: _fit(rows, params, context, level),
+            predict,
+            params.summaries,
         )
     return _fit(data, params, context)
 

@@ -61,7 +61,7 @@ def test_windows_stay_within_their_group_in_any_order_of_rows():
 
 def test_what_is_seen_does_not_change_when_the_future_is_cut_off():
     whole, short = table(60), table(40)
-    params = Forecast(horizon=3, context=5)
+    params = Forecast(horizon=3, context=5, calendar=("day", "week"))
     found = [
         windows.cut(f, SPEC, params).frame.drop("future").sort("home", "time")
         for f in (whole, short)
@@ -85,6 +85,20 @@ def test_a_gap_is_missing_values_and_no_target():
     asked = {(t - START).total_seconds() / 3600 for t in times}
     assert not asked & {17, 18, 19, 20, 21, 22}  # a target or an origin in the gap
     assert not asked & {23, 24}  # too little of the past is there
+
+
+def test_the_calendar_has_the_cycles_that_came_twice_or_those_asked_for():
+    def turns(steps: int, **params) -> list[str]:
+        known = windows.cut(table(steps, homes="a"), SPEC, Forecast(context=5, **params))
+        return [name.removeprefix("sine of ") for name in known.sequence.known[::2]]
+
+    assert turns(40) == []
+    assert turns(60) == ["day"]
+    assert turns(24 * 15) == ["day", "week"]
+    assert turns(24 * 365) == ["day", "week"]  # one summer says nothing of the next
+    assert turns(24 * 735) == ["day", "week", "year"]
+    assert turns(60, calendar=["week", "year"]) == ["week", "year"]
+    assert turns(60, calendar=False) == []
 
 
 def test_known_columns_and_the_calendar_are_seen_ahead():

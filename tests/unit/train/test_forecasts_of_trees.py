@@ -10,8 +10,9 @@ from tasks.core.sequence import Sequence
 from tasks.train import conformal, naive, window_features
 from tasks.train.window_features import Layout
 
+KNOWN = ("clock", "sine of day", "cosine of day")
 SEQUENCE = Sequence(
-    context=30, horizon=8, channels=("y", "z", "clock"), known=("clock",), static=("home",),
+    context=30, horizon=8, channels=("y", "z", *KNOWN), known=KNOWN, static=("home",),
     quantiles=(0.1, 0.5, 0.9), season=6, step_s=600, scale=1.0,
 )  # fmt: skip
 
@@ -24,15 +25,18 @@ def some(n: int, seed: int = 0, sequence: Sequence = SEQUENCE) -> np.ndarray:
 
 @pytest.mark.parametrize("horizon", [1, 8, 40])
 @pytest.mark.parametrize("context", [1, 5, 30])
-def test_the_graph_sees_the_same_bits(horizon, context):
+@pytest.mark.parametrize("summaries", [True, False])
+def test_the_graph_sees_the_same_bits(horizon, context, summaries):
     import onnxruntime
 
     sequence = SEQUENCE.model_copy(update={"horizon": horizon, "context": context})
-    layout, graph = Layout(sequence), Graph()
+    layout, graph = Layout(sequence, summaries), Graph()
     names = [name for name, _ in layout.columns()]
     assert len(set(names)) == len(names)
     last = window_features.add(layout, graph)
+    assert any(" mean " in name for name in names) == (summaries and context > 1)
     X = some(50, sequence=sequence)
+    X[::3] *= -1  # the second half of a day, too
     expected = window_features.rows(layout, X)
     assert expected.shape == (50 * horizon, len(names))
     model = graph.model(matrix(X.shape[1]), last, "rows", len(names))
@@ -62,6 +66,20 @@ def test_features_are_what_their_names_say():
     np.testing.assert_array_equal(of("step", 4), np.full(20, 5))
     np.testing.assert_array_equal(of("y 1 season ago", 1), target[:, 30 - 1 + 2 - 6])
     np.testing.assert_array_equal(of("y 1 season ago", 7), target[:, 30 - 1 + 8 - 12])
+
+
+def test_the_turn_of_a_cycle_grows_from_its_beginning_to_its_end():
+    layout, X = Layout(SEQUENCE), some(24)
+    angle = 2 * np.pi * np.arange(24) / 24
+    size = SEQUENCE.past_size
+    X[:, size + 1], X[:, size + 2] = np.sin(angle), np.cos(angle)
+    names = [name for name, _ in layout.columns()]
+    assert not any("sine" in name for name in names)
+    turn = window_features.rows(layout, X).reshape(24, 8, -1)[:, 0, names.index("turn of the day")]
+    assert turn[0] == 0
+    assert turn[12] == 2
+    assert (np.diff(turn) > 0).all()
+    assert turn[-1] < 4
 
 
 def test_every_column_of_x_gets_its_share():
