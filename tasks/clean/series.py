@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 from pydantic import AfterValidator, Field
@@ -209,3 +209,45 @@ def rows_of(duration: str, grid: timedelta | None, step: str) -> int:
             f"clean.steps.{step}: {duration} is no whole number of the grid's steps of {grid}"
         )
     return rows
+
+
+class Back(Measured):
+    """`by`: how far back, each a whole number of the grid's steps."""
+
+    by: list[Duration] = Field(default=[])
+
+
+def beside(
+    frame: pl.LazyFrame,
+    columns: Columns,
+    params: Back,
+    step: str,
+    compute: Callable[..., pl.LazyFrame],
+    short: str,
+    long: str,
+    update: dict[str, Any],
+) -> tuple[pl.LazyFrame, Columns]:
+    """Return the frame with what `compute` makes of each column and its value some time before.
+
+    Args:
+        frame, columns, params: as a step has them.
+        step: its name, for messages.
+        compute: of `tasks.frames.windows`, by frame, key, names and rows.
+        short, long: what follows a column's name, before the rows, as `compute` names it, and
+            before the duration, as it is to be named.
+        update: how the new columns' descriptions differ from the old ones'.
+    """
+    if not params.by:
+        return frame, columns
+    time, keys = clock(columns, frame, step), groups(columns)
+    names = measured(frame, columns, params, step)
+    grid = grid_step(frame, keys, time, step)
+    keyed, key = one_key(frame, keys)
+    made = dict(columns)
+    for duration in params.by:
+        rows = rows_of(duration, grid, step)
+        new = {f"{n}_{short}{rows}": f"{n}_{long}_{duration}" for n in names}
+        keyed = compute(keyed, key, names, [rows]).rename(new)
+        for old, name in zip(names, new.values(), strict=True):
+            made[name] = columns[old].model_copy(update=update)
+    return keyed.drop(SERIES, strict=False), made

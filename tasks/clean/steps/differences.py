@@ -5,19 +5,8 @@ directions in degrees, whose 359 and 1 are neighbours.
 """
 
 import polars as pl
-from pydantic import Field
 
-from tasks.clean.series import (
-    SERIES,
-    Duration,
-    Measured,
-    clock,
-    grid_step,
-    groups,
-    measured,
-    one_key,
-    rows_of,
-)
+from tasks.clean.series import Back, beside
 from tasks.core.schema import Columns
 from tasks.frames import windows
 
@@ -27,26 +16,12 @@ NEEDS_GRID = True
 CHANGE = {"role": "feature", "nullable": True, "min": None, "max": None, "values": None}
 
 
-class Params(Measured):
+class Params(Back):
     """`by`: how far back, each a whole number of the grid's steps."""
-
-    by: list[Duration] = Field(default=[])
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with the changes."""
-    if not params.by:
-        return frame, columns
-    time, keys = clock(columns, frame, "differences"), groups(columns)
-    names = measured(frame, columns, params, "differences")
-    grid = grid_step(frame, keys, time, "differences")
-    keyed, key = one_key(frame, keys)
-    made = dict(columns)
-    for duration in params.by:
-        rows = rows_of(duration, grid, "differences")
-        keyed = windows.differences(keyed, key, names, [rows])
-        new = {f"{n}_diff{rows}": f"{n}_change_{duration}" for n in names}
-        keyed = keyed.rename(new)
-        for old, name in zip(names, new.values(), strict=True):
-            made[name] = columns[old].model_copy(update=CHANGE)
-    return keyed.drop(SERIES, strict=False), made
+    return beside(
+        frame, columns, params, "differences", windows.differences, "diff", "change", CHANGE
+    )
