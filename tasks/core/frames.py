@@ -2,9 +2,11 @@
 
 import importlib.util
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -12,6 +14,7 @@ from tasks.core.errors import EngineUnavailable, ParamsError
 from tasks.core.plugins import unknown
 
 Compression = Literal["zstd", "snappy", "lz4", "uncompressed"]
+_cluster: ContextVar[Any] = ContextVar("cluster", default=None)  # an engine for several GPUs
 ROW_GROUP = 2**17  # rows; fixed, or the bytes would depend on how the engine chunked the frame
 
 
@@ -35,15 +38,35 @@ def collect(
             raise EngineUnavailable(reason)
         logging.getLogger(__name__).warning("%s Tables are worked on by the CPU.", reason)
     elif device == "cuda":
-        return frame.collect(engine=pl.GPUEngine(raise_on_fail=demanded))
+        return frame.collect(engine=_cluster.get() or pl.GPUEngine(raise_on_fail=demanded))
     return frame.collect(engine="streaming" if streaming else "in-memory")
 
 
-def unavailable() -> str | None:
-    """Return None where cuDF's engine for Polars is installed, else what to do about it."""
-    if importlib.util.find_spec("cudf_polars"):
-        return None
-    return "cudf-polars is not installed: pip install 'temper[gpu]'."
+def unavailable(several: bool = False) -> str | None:
+    """Return None where cuDF's engine for Polars is installed, else what to do about it.
+
+    `several`: the engine for several GPUs, which needs Ray.
+    """
+    if not importlib.util.find_spec("cudf_polars"):
+        return "cudf-polars is not installed: pip install 'temper[gpu]'."
+    if several and not importlib.util.find_spec("ray"):
+        return "Ray is not installed: pip install 'temper[gpu,ray]'."
+    return None
+
+
+@contextmanager
+def on_all_gpus() -> Iterator[None]:
+    """Let `collect` on `cuda` use cuDF's engine on Ray in the block: every GPU of the machine, or
+    of the Ray cluster that this process is connected to. What it cannot do is an error.
+    """
+    from cudf_polars.engine.ray import RayEngine  # pyright: ignore[reportMissingImports]
+
+    with RayEngine(engine_options={"raise_on_fail": True}) as engine:
+        before = _cluster.set(engine)
+        try:
+            yield
+        finally:
+            _cluster.reset(before)
 
 
 def write(frame: pl.DataFrame, path: Path, compression: Compression = "zstd") -> None:

@@ -2,7 +2,7 @@
 
 `numba`: compiled kernels on the CPU. `polars`: the lazy plan on the CPU. `cudf`: the lazy plan on a
 GPU; a step (clean, features, daily) that cuDF cannot do is done by Polars, unless the GPU was
-demanded.
+demanded. `cudf_ray`: the same on several GPUs, by cuDF's engine on Ray.
 """
 
 import logging
@@ -11,13 +11,13 @@ from typing import Any, Literal, Protocol
 
 import polars as pl
 
-from tasks.core import frames
+from tasks.core import devices, frames
 from tasks.core.errors import EngineUnavailable
 from tasks.frames import compiled, fused, planned
 from tasks.frames.spec import Work
 from tasks.frames.tables import Tables
 
-Name = Literal["auto", "numba", "polars", "cudf"]
+Name = Literal["auto", "numba", "polars", "cudf", "cudf_ray"]
 
 
 class Engine(Protocol):
@@ -48,8 +48,8 @@ def choose(name: Name, frame: pl.LazyFrame, work: Work, device: str, demanded: b
     """Return the engine for a table and work.
 
     Args:
-        name: `auto` is `cudf` where the device is `cuda`, else `numba` where it can do the work,
-            else `polars`.
+        name: `auto` is `cudf` where the device is `cuda` (`cudf_ray` where there are several, and
+            Ray), else `numba` where it can do the work, else `polars`.
         device: `cpu` or `cuda`, for `auto`.
         demanded: the GPU or nothing.
 
@@ -60,12 +60,12 @@ def choose(name: Name, frame: pl.LazyFrame, work: Work, device: str, demanded: b
         name = _automatic(frame, work, device, demanded)
     elif name == "numba" and (reason := unfit(frame, work)):
         raise EngineUnavailable(f"engine numba: {reason}")
-    elif name == "cudf" and (reason := frames.unavailable()):
-        raise EngineUnavailable(f"engine cudf: {reason}")
+    elif name in ("cudf", "cudf_ray") and (reason := frames.unavailable(name == "cudf_ray")):
+        raise EngineUnavailable(f"engine {name}: {reason}")
     threads = len(os.sched_getaffinity(0))
     if name == "numba":
         return fused.Engine(frame, work, threads)
-    return planned.Engine(frame, work, threads, "cuda" if name == "cudf" else "cpu", demanded)
+    return planned.Engine(frame, work, threads, name, demanded)
 
 
 def unfit(frame: pl.LazyFrame, work: Work) -> str | None:
@@ -82,7 +82,8 @@ def _automatic(frame: pl.LazyFrame, work: Work, device: str, demanded: bool) -> 
     if device == "cuda":
         reason = frames.unavailable()
         if reason is None:
-            return "cudf"
+            several = len(devices.gpus()) > 1 and frames.unavailable(several=True) is None
+            return "cudf_ray" if several else "cudf"
         if demanded:
             raise EngineUnavailable(reason)
         logging.getLogger(__name__).warning("%s Tables are worked on by the CPU.", reason)

@@ -1,4 +1,5 @@
-"""The engines `polars` and `cudf`: the lazy plan, sensor by sensor on a CPU, part by part on a GPU.
+"""The engines `polars`, `cudf` and `cudf_ray`: the lazy plan, sensor by sensor on a CPU, part by
+part on GPUs.
 
 A sort by sensor and time of the whole table costs more than all else, so the rows of a pass are
 split by sensor first. Memory: twice the rows of the sensors of a pass, and two parts' results.
@@ -24,7 +25,7 @@ class Engine:
     """A table and the work on it; `load` and `compute` take sensors by number."""
 
     def __init__(
-        self, frame: pl.LazyFrame, work: Work, threads: int, device: str, demanded: bool
+        self, frame: pl.LazyFrame, work: Work, threads: int, name: str, demanded: bool
     ) -> None:
         """Count the rows of each sensor: one pass over the keys.
 
@@ -33,8 +34,7 @@ class Engine:
         """
         check(frame, work)
         self.frame, self.work, self.threads = frame, work, threads
-        self.device, self.demanded = device, demanded
-        self.name = "cudf" if device == "cuda" else "polars"
+        self.name, self.demanded = name, demanded
         self.keys, self.counts = keys_of(frame, work)
 
     @property
@@ -72,7 +72,7 @@ class Engine:
     def compute(self, rows: Rows, begin: int, end: int) -> tuple[Tables, str]:
         """Return the tables of sensors `begin` to `end`, which leave `rows`, and what made them."""
         taken = [rows.pop(sensor) for sensor in range(begin, end)]
-        if self.device == "cuda":
+        if self.name != "polars":
             return self._on_gpu(pl.concat(taken))
         with ThreadPoolExecutor(self.threads) as pool:
             made = list(pool.map(self._sensor, taken))
@@ -98,7 +98,7 @@ class Engine:
         Raises:
             EngineUnavailable: the GPU was demanded, and cuDF cannot do a step.
         """
-        work, used = self.work, {"cudf": [], "polars": []}
+        work, used = self.work, {self.name: [], "polars": []}
         cleaned = self._step("clean", plan.clean(rows.lazy(), work), used).lazy()
         features = self._step("features", plan.features(cleaned, work), used)
         daily = self._step("daily", plan.daily(cleaned, work), used) if work.daily else None
@@ -109,7 +109,7 @@ class Engine:
         """Return what a step computes, by cuDF where it can do all of it, else by Polars."""
         try:
             made = frames.collect(step, "cuda", demanded=True)
-            used["cudf"].append(name)
+            used[self.name].append(name)
         except (pl.exceptions.PolarsError, NotImplementedError) as error:
             said = f"cuDF cannot do the step {name!r}: {str(error)[:200]}"
             if self.demanded:

@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,11 @@ def run(
     kinds = ["features", "daily"] if work.daily else ["features"]
     done = next((n for n in range(len(parts)) if not _finished(place, kinds, n)), len(parts))
     made = ["kept"] * done
-    with ThreadPoolExecutor(1) as writer:  # a part is written while the next one is computed
+    cluster = frames.on_all_gpus() if using.name == "cudf_ray" else nullcontext()
+    with (
+        cluster,
+        ThreadPoolExecutor(1) as writer,
+    ):  # a part is written while the next one is computed
         written: Future[None] | None = None
         for numbers in _passes(using.sizes, parts, done, memory_mib * 2**20):
             rows = using.load(parts[numbers[0]][0], parts[numbers[-1]][1])
