@@ -24,16 +24,19 @@ def microseconds(model: "onnx.ModelProto", dialect: str | None = None) -> float:
 
     dialect: of the variant, which decides how its graph is opened.
     """
+    visits = 0.0
     if ensembles.unfit(model.graph) is None:
         nodes = np.diff(ensembles.read(model.graph)[0].start)
-        visits = float(np.log2(nodes + 1).sum())
-        return CALL + OPERATOR * len(model.graph.node) + VISIT * visits
+        visits = VISIT * float(np.log2(nodes + 1).sum())
+        if not graphs.weighted(model.graph):
+            return CALL + OPERATOR * len(model.graph.node) + visits
     ran = graphs.executed(graphs.serialise(model), dialect)
     integer, floating = (sum(ran.get(n, 0) for n in g) for g in (graphs.QUANTISED, graphs.FLOATING))
     others = sum(count for name, count in ran.items() if name.startswith(("Q", "Dequantize")))
     share = integer / max(integer + floating, 1)
     return (
         CALL
+        + visits
         + OPERATOR * sum(ran.values())
         + ON_INTEGERS * (max(others, integer) + ran.get("MatMulNBits", 0))
         + float_us(model) * (1 - share + share * INT8_SHARE)

@@ -78,6 +78,19 @@ class Graph:
         self.initializers.append(tensor)
         return name
 
+    def include(self, model: Any, prefix: str) -> str:
+        """Return the output of another graph, put in here; its inputs are this one's.
+
+        prefix: of its tensors' and nodes' names, its own.
+        """
+        from onnx import compose
+
+        own = compose.add_prefix(model, prefix, rename_inputs=False)
+        self.nodes.extend(own.graph.node)
+        self.initializers.extend(own.graph.initializer)
+        self.versions |= {opset.domain: opset.version for opset in own.opset_import}
+        return own.graph.output[0].name
+
     def cast(self, tensor: str, dtype: str) -> str:
         """Return the name of a tensor cast to numpy's `dtype`."""
         return self.add("Cast", tensor, to=_element(dtype))

@@ -209,8 +209,8 @@ def _calibrated(model: Network, scaled: FitData) -> Network:
 def predict(model: Network, X: np.ndarray) -> np.ndarray:
     """Return the quantiles, (n, horizon, quantile) float64, ascending."""
     z = outputs_of(model.module, X)
-    horizon = model.build["shape"]["horizon"]
-    return _scaling(model).up(z).reshape(len(X), horizon, -1)
+    shape = (len(X), model.build["shape"]["horizon"], len(model.build["ends"]["quantiles"]))
+    return _scaling(model).up(z).reshape(shape)
 
 
 def to_onnx(model: Network) -> Any:

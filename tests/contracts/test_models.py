@@ -28,6 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "tcn": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
     "tft": {"epochs": 8, "width": 8, "batch_size": 16, "learning_rate": 0.02},
 }
+QUICK["average"] = {"members": {n: QUICK[n] for n in ("light_gbm", "tcn")}}
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 
 
@@ -115,7 +116,8 @@ def test_there_are_models():
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_what_is_saved_can_hold_no_code(fitted, tmp_path, name, task):
     plugins.plugin("model", name).save(fitted[name, task][1], tmp_path)
-    own = {"xg_boost": "model.ubj", "light_gbm": "model.txt"}.get(name, "model.safetensors")
+    own = {"xg_boost": "model.ubj", "light_gbm": "model.txt", "average": "model.txt"}
+    own = own.get(name, "model.safetensors")
     known = {"model.json", own} | ({"model.safetensors"} if task == "forecast" else set())
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.name for path in written} == known
