@@ -39,9 +39,12 @@ def agreement(a: np.ndarray, b: np.ndarray, task: str) -> float:
     return 1 - apart / spread if spread else float(apart == 0)
 
 
-def quantised_share(content: bytes) -> float | None:
-    """Return the share of Conv, Gemm, MatMul that ONNX Runtime runs on integers; None: has none."""
-    ran = graphs.executed(content)
+def quantised_share(content: bytes, dialect: str | None) -> float | None:
+    """Return the share of Conv, Gemm, MatMul that ONNX Runtime runs on integers; None: has none.
+
+    dialect: which decides how the graph is opened: `int8_trt` is computed in float32.
+    """
+    ran = graphs.executed(content, dialect)
     integer = sum(ran.get(name, 0) for name in graphs.QUANTISED)
     floating = sum(ran.get(name, 0) for name in graphs.FLOATING)
     return integer / (integer + floating) if integer + floating else None

@@ -38,7 +38,7 @@ def graph(
     got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
     stated = _judged(got, data, metrics, before)
     if before is not None and head["precision"] == "int8":
-        stated["quantised_share"] = certificate.quantised_share(content)
+        stated["quantised_share"] = certificate.quantised_share(content, head["dialect"])
         stated["quantised_weights"] = certificate.quantised_weights(made)
     opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
     trees = graphs.is_trees(made.graph)
