@@ -86,13 +86,17 @@ def _killed(environment: dict[str, str], after_s: float) -> None:
     process.wait()
 
 
-def _graphs(environment: dict[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of each variant's graph."""
-    root = Path(environment["TEMPER_PROJECT"]) / "models" / "digits" / "compress"
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("model.onnx"))
-    }
+def _graphs(environment: dict[str, str]) -> list[str]:
+    """Return the SHA-256 of every graph in the store.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    store = Path(environment["TEMPER_HOME"]) / "store"
+    found = [hashlib.sha256(path.read_bytes()).hexdigest() for path in store.rglob("model.onnx")]
+    if not found:
+        raise RuntimeError(f"no graph in {store}")
+    return sorted(found)
 
 
 def _ran(environment: dict[str, str], but: Runs | None = None) -> Runs:
