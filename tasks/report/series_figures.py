@@ -39,7 +39,8 @@ def described(series: dict[str, Any]) -> dict[str, str]:
         first = list(shares)[:5]
         words.setdefault("drivers", f"{model} looks most at {', '.join(first)}")
     if channels := (series.get("overview") or {}).get("channels"):
-        words["overview"] = f"means over time of {', '.join(channels)}, and where they are missing"
+        named = ", ".join(channels)
+        words["overview"] = f"means over time of {named}; what is missing and what was repaired"
     return words
 
 
@@ -120,7 +121,8 @@ def _drivers(models: dict[str, Any]) -> Figure | None:
 
 def _overview(overview: dict[str, Any]) -> Figure | None:
     """Return the channels one below the other: grey where most of their steps are missing, a mark
-    on each day on which cleaning repaired something; in the last lane rows and other columns.
+    on each day (or month) on which cleaning repaired something; the last lane has rows and other
+    columns.
     """
     channels = overview.get("channels")
     if not channels:
@@ -130,16 +132,30 @@ def _overview(overview: dict[str, Any]) -> Figure | None:
     layout = drawing.layout_of(height=86 * lanes + 60)
     layout["showlegend"] = False
     share = 1 / lanes
-    traces, shapes = [], []
+    layout["xaxis"] |= {"anchor": "free", "position": 0}
+    traces, shapes, labels = [], [], []
     nothing = {"mean": [], "missing": [0] * len(overview["times"])}
     for at, (name, found) in enumerate([*channels.items(), ("", nothing)][:lanes]):
         axis = "" if at == 0 else str(at + 1)
         top = 1 - at * share
         layout[f"yaxis{axis}"] = layout["yaxis"] | {
-            "domain": [top - 0.86 * share, top],
-            "title": drawing.title(name or "rows, other columns"),
+            "domain": [top - 0.95 * share, top - 0.25 * share],
+            "title": None,
             "nticks": 3,
         }
+        labels.append(
+            {
+                "text": plain(name or "rows, other columns"),
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0,
+                "y": top - 0.25 * share,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 12, "color": "@muted"},
+            }
+        )
         if not name:
             layout[f"yaxis{axis}"] |= {"showticklabels": False, "range": [-1, 1]}
         traces.append(
@@ -154,15 +170,15 @@ def _overview(overview: dict[str, Any]) -> Figure | None:
                 "x0": begin,
                 "x1": end,
                 "yref": "paper",
-                "y0": top - 0.86 * share,
-                "y1": top,
+                "y0": top - 0.95 * share,
+                "y1": top - 0.25 * share,
                 "fillcolor": "rgba(128,128,128,0.25)",
                 "line": {"width": 0},
                 "layer": "below",
             }
             for begin, end in _gaps(overview["times"], found["missing"])
         ]
-    layout["shapes"] = shapes
+    layout |= {"shapes": shapes, "annotations": labels}
     return {"data": traces, "layout": layout}
 
 
