@@ -17,6 +17,7 @@ from tasks.frames import compiled, fused, planned
 from tasks.frames.spec import Work
 from tasks.frames.tables import Tables
 
+MANY_ROWS = 2_000_000  # fewer are done sooner by Polars: loading the kernels takes half a second
 Name = Literal["auto", "numba", "polars", "cudf", "cudf_ray"]
 
 
@@ -49,7 +50,7 @@ def choose(name: Name, frame: pl.LazyFrame, work: Work, device: str, demanded: b
 
     Args:
         name: `auto` is `cudf` where the device is `cuda` (`cudf_ray` where there are several, and
-            Ray), else `numba` where it can do the work, else `polars`.
+            Ray), else `numba` for tables of MANY_ROWS where it can do the work, else `polars`.
         device: `cpu` or `cuda`, for `auto`.
         demanded: the GPU or nothing.
 
@@ -87,4 +88,5 @@ def _automatic(frame: pl.LazyFrame, work: Work, device: str, demanded: bool) -> 
         if demanded:
             raise EngineUnavailable(reason)
         logging.getLogger(__name__).warning("%s Tables are worked on by the CPU.", reason)
-    return "polars" if unfit(frame, work) else "numba"
+    few = frame.select(pl.len()).collect().item() < MANY_ROWS
+    return "polars" if few or unfit(frame, work) else "numba"

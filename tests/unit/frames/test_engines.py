@@ -28,6 +28,8 @@ ROWS = pl.LazyFrame(
 def test_auto_takes_numba_where_it_is_and_polars_where_it_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert engines._automatic(ROWS, WORK, "cpu", False) == "polars"  # so few rows
+    monkeypatch.setattr(engines, "MANY_ROWS", 40)
     assert engines._automatic(ROWS, WORK, "cpu", False) == "numba"
     monkeypatch.setattr(compiled, "unavailable", lambda: "pip install numba.")
     assert engines._automatic(ROWS, WORK, "cpu", False) == "polars"
@@ -41,7 +43,7 @@ def test_a_gpu_that_is_demanded_and_not_here_is_an_error(monkeypatch: pytest.Mon
     )
     with pytest.raises(EngineUnavailable, match="cudf-polars"):
         engines._automatic(ROWS, WORK, "cuda", True)
-    assert engines._automatic(ROWS, WORK, "cuda", False) == "numba"
+    assert engines._automatic(ROWS, WORK, "cuda", False) == "polars"
     with pytest.raises(EngineUnavailable, match="cudf-polars"):
         engines.choose("cudf", ROWS, WORK, "cpu", False)
 
