@@ -110,16 +110,14 @@ class Search:
     def _at_best(self, sketch: Sketch) -> Point:
         """Return where a variant would be that is given the benefit of the doubt."""
         known = any((s.size, s.work) == (sketch.size, sketch.work) for s in self.done.values())
-        doubt = 0.0 if known else DOUBT if sketch.loss is None else DOUBT_AS_IS
         if sketch.loss is not None:
-            loss = sketch.loss
-        else:
-            earlier = [
-                s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
-            ]
-            thinned = THINNING * (1 / sketch.weights - 1)
-            loss = max([thinned, *earlier]) - GAIN
-        return sketch.size, sketch.work * (1 - doubt), loss
+            return sketch.size, sketch.work * (1 if known else 1 - DOUBT_AS_IS), sketch.loss
+        earlier = [
+            s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
+        ]
+        thinned = THINNING * (1 / sketch.weights - 1)
+        work = sketch.work * (1 if known else 1 - DOUBT)
+        return sketch.size, work, max([thinned, *earlier]) - GAIN
 
 
 @dataclass

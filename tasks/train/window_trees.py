@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from tasks.core import progress, tree_graph
 from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import Graph, matrix, output_name
+from tasks.core.plugins import PluginParams
 from tasks.core.sequence import Sequence, of
 from tasks.train import arrays, conformal, window_features
 from tasks.train.window_features import Layout
@@ -25,6 +27,16 @@ AT_ONCE = 50_000  # rows predicted at once
 
 Boost = Callable[[FitData, float], Any]  # rows of a step, level -> a model of the plugin
 Predict = Callable[[Any, np.ndarray], np.ndarray]  # a model of the plugin, rows -> (n,)
+
+
+class Params(PluginParams):
+    """What trees see of a window."""
+
+    summaries: bool = Field(
+        default=True,
+        description="of a forecast: whether means and spreads of the recent past are features; by "
+        "them trees tell days apart, which is learning by heart where days are few",
+    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from tasks.core import tree_graph
 from tasks.core import trees as forest
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
-from tasks.core.plugins import PluginParams
 from tasks.train import arrays, boosting, window_trees
 from tasks.train.window_trees import WindowTrees
 
@@ -26,7 +25,7 @@ NEEDS_IMAGE = False
 CURVE_X = "round"
 
 
-class Params(PluginParams):
+class Params(window_trees.Params):
     """Size of the trees, how they are drawn, and when to stop."""
 
     rounds: int = Field(default=1000, ge=1, le=20000, description="boosting rounds at most")
@@ -43,11 +42,6 @@ class Params(PluginParams):
     l2: float = Field(default=1.0, ge=0, description="penalty on leaf values")
     max_bins: int = Field(default=255, ge=2, le=65535, description="histogram bins a feature")
     patience: int = Field(default=50, ge=1, description="rounds without a better figure, then stop")
-    summaries: bool = Field(
-        default=True,
-        description="of a forecast: whether means and spreads of the recent past are features; by "
-        "them trees tell days apart, which is learning by heart where days are few",
-    )
     refit: bool = Field(
         default=False,
         description="fit once more on all training rows, for the best number of rounds",
