@@ -8,6 +8,7 @@ from pydantic import Field
 from tasks.core.plugins import PluginParams
 
 PAST, FUTURE = "past", "future"  # the graph's inputs, and the columns of the prepared tables
+PERIODS_S = {"day": 86_400.0, "week": 7 * 86_400.0, "year": 365.2425 * 86_400.0}  # of a calendar
 
 
 class Sequence(PluginParams):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-DAY_S, WEEK_S, YEAR_S = 86_400.0, 7 * 86_400.0, 365.2425 * 86_400.0
+from tasks.core.sequence import PERIODS_S
+
+DAY_S = PERIODS_S["day"]
 MONDAY_S = 4 * DAY_S  # 1970-01-05
-PERIODS = {"day": DAY_S, "week": WEEK_S, "year": YEAR_S}
 
 
 def cycles(step_s: float, span_s: float) -> list[str]:
@@ -13,7 +14,7 @@ def cycles(step_s: float, span_s: float) -> list[str]:
     Steps must be short enough to see one, and the series must have it twice: of a cycle that came
     once, a column is as good as the date, and a model learns what happened on it.
     """
-    return [name for name, period in PERIODS.items() if 2 * step_s <= period <= span_s / 2]
+    return [name for name, period in PERIODS_S.items() if 2 * step_s <= period <= span_s / 2]
 
 
 def names(cycles: list[str]) -> list[str]:
@@ -28,6 +29,6 @@ def columns(times: np.ndarray, cycles: list[str]) -> np.ndarray:
     """
     parts = []
     for name in cycles:
-        angle = 2 * np.pi * (((times - MONDAY_S) % PERIODS[name]) / PERIODS[name])
+        angle = 2 * np.pi * (((times - MONDAY_S) % PERIODS_S[name]) / PERIODS_S[name])
         parts += [np.sin(angle), np.cos(angle)]
     return np.stack(parts, axis=1).astype(np.float32) if parts else np.zeros((len(times), 0))

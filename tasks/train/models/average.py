@@ -19,10 +19,11 @@ from tasks.core.graph import Graph, matrix, output_name
 from tasks.core.plugins import PluginParams, unknown
 from tasks.core.sequence import Sequence, of
 from tasks.train import arrays, conformal, window_trees
-from tasks.train.models import light_gbm, lstm, tcn, tft, xg_boost
+from tasks.train.models import climatology, light_gbm, lstm, tcn, tft, xg_boost
 
 # By import, so that a change in a member's code is one in this model's.
 MEMBERS: dict[str, ModuleType] = {
+    "climatology": climatology,
     "light_gbm": light_gbm,
     "lstm": lstm,
     "tcn": tcn,
