@@ -39,34 +39,49 @@ def account(
         RuntimeError: the step made rows, or changed their order, and does not say so: a fault of
             the step.
     """
-    per_column: dict[str, int] = {}
-    rows_changed, repaired = 0, []
-    if kind != "makes":
-        if kind == "reorders":
-            before, after = before.sort(ROW), after.sort(ROW)
-        kept = _aligned(step, before, after)
-        known = set(kept.columns) - {ROW}
-        both = [name for name in after.columns if name in known]
-        changed = pl.DataFrame(
-            [kept[n].cast(after[n].dtype, strict=False).ne_missing(after[n]) for n in both]
-        )
-        sums = changed.sum().row(0, named=True) if both else {}
-        per_column = {name: count for name, count in sums.items() if count}
-        if per_column:
-            rows_changed = changed.select(pl.any_horizontal(*per_column).sum()).item()
-        repaired = repairs.of(before, after, changed.select(*per_column), columns or {})
-    removed = before.height if kind == "makes" else before.height - after.height
+    if kind == "makes":
+        return noted(made(step, before.height, before.schema, after.height, after.schema), note)
+    if kind == "reorders":
+        before, after = before.sort(ROW), after.sort(ROW)
+    kept = _aligned(step, before, after)
+    known = set(kept.columns) - {ROW}
+    both = [name for name in after.columns if name in known]
+    changed = pl.DataFrame(
+        [kept[n].cast(after[n].dtype, strict=False).ne_missing(after[n]) for n in both]
+    )
+    sums = changed.sum().row(0, named=True) if both else {}
+    per_column = {name: count for name, count in sums.items() if count}
+    rows_changed = 0
+    if per_column:
+        rows_changed = changed.select(pl.any_horizontal(*per_column).sum()).item()
     entry = {
         "step": step,
         "rows_before": before.height,
         "rows_after": after.height,
-        "rows_touched": removed + rows_changed,
+        "rows_touched": before.height - after.height + rows_changed,
         "cells_touched": sum(per_column.values()),
         "columns": per_column,
-        "repairs": repaired,
-        "note": "; ".join(_structure(before, after)),
+        "repairs": repairs.of(before, after, changed.select(*per_column), columns or {}),
+        "note": "; ".join(_structure(before.schema, after.schema)),
     }
     return noted(entry | ({} if kind == "keeps" else {"rows": kind}), note)
+
+
+def made(
+    step: str, rows_before: int, before: pl.Schema, rows_after: int, after: pl.Schema
+) -> dict[str, Any]:
+    """Return what a step did that made new rows: all before are touched, no cell is compared."""
+    return {
+        "step": step,
+        "rows_before": rows_before,
+        "rows_after": rows_after,
+        "rows_touched": rows_before,
+        "cells_touched": 0,
+        "columns": {},
+        "repairs": [],
+        "note": "; ".join(_structure(before, after)),
+        "rows": "makes",
+    }
 
 
 def noted(account: dict[str, Any], note: str) -> dict[str, Any]:
@@ -93,9 +108,8 @@ def _aligned(step: str, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFra
     return before
 
 
-def _structure(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
+def _structure(old: pl.Schema, new: pl.Schema) -> list[str]:
     words = []
-    old, new = before.schema, after.schema  # made anew at each access
     if gone := [name for name in old if name not in new]:
         words.append(f"removed {', '.join(gone)}")
     if made := [name for name in new if name not in old]:

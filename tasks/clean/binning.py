@@ -61,7 +61,7 @@ def binned(
         for statistic in wanted:
             out = name if len(wanted) == 1 else f"{name}_{statistic}"
             found.append(_statistic(name, statistic, schema[name], binning).alias(out))
-            made[out] = _column(column, statistic)
+            made[out] = described(column, statistic)
     rows = frame.group_by([*keys, time]).agg(found).sort([*keys, time])
     return numbered(rows), in_order_of(made, columns)
 
@@ -112,7 +112,7 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
     return found.cast(pl.Float32) if dtype == pl.Float32 and statistic != "sum" else found
 
 
-def _column(column: Column, statistic: str) -> Column:
+def described(column: Column, statistic: str) -> Column:
     """Return what is known of a column's statistic."""
     limits = {} if statistic in WITH_LIMITS else {"min": None, "max": None}
     kind = "integer" if statistic == "count" else "float"

@@ -8,12 +8,18 @@ A step is a module of `tasks.clean.steps` with
     def findings(before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params)
         -> list[Finding]                                                         (optional)
     def looks_ahead(params: Params) -> str                                       (optional)
+    def from_file(frame: pl.LazyFrame, columns: Columns, params: Params, place: Path, device: str,
+        demanded: bool) -> tuple[pl.LazyFrame, Columns, account]                 (optional)
+    def compute(frame: pl.DataFrame, columns: Columns, params: Params, device: str,
+        demanded: bool) -> tuple[pl.DataFrame, Columns, account]                 (optional)
     SCOPE, MAKES_ROWS, REORDERS, ONCE                                            (optional)
 
 `apply` adds lazy expressions; it may first compute a few numbers of the table (`frames.collect`).
 It keeps `__row__` as it is, keeps the order of rows, makes no new rows, keeps the target, and
 changes nothing where it was applied already. `note` says in words what the numbers do not;
-`findings` counts what was found. What differs from this a step states:
+`findings` counts what was found. A step that is many in one has `from_file`, which works in a
+bounded memory and accounts for itself, keeps finished parts in a folder and goes on from them; and
+`compute`, the same in memory. What differs from this a step states:
 
 SCOPE: how far a value depends on others: `row`, `group` (the rows of its series alone), or `table`
     (the default). Large tables are worked on by groups where that gives the same.
@@ -25,6 +31,7 @@ looks_ahead: why a row depends on later ones; "" where it does not. No such step
 """
 
 import warnings
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -56,22 +63,34 @@ def run(
     accounts = []
     for position, step in enumerate(steps):
         progress.report(position / len(steps), step.name)
-        module, params = step.module, step.typed
-        lazy, next_columns = module.apply(frame.lazy(), columns, params)
-        kind = accounting.kind(module)
-        after, engine = _collect(step.name, lazy, device, demanded, kind != "makes")
-        account = accounting.account(step.name, frame, after, kind=kind, columns=columns)
-        if hasattr(module, "note"):
-            account = accounting.noted(account, module.note(frame, columns, params))
-        if hasattr(module, "findings"):
-            account["found"] = module.findings(frame, after, columns, params)
-        account["engine"] = getattr(module, "ENGINE", engine)
-        account["looks_ahead"] = looks_ahead(step)
-        accounts.append(account)
+        do = getattr(step.module, "compute", None) or partial(_step, step)
+        after, columns, account = do(frame, columns, step.typed, device, demanded)
+        accounts.append(account | {"looks_ahead": looks_ahead(step)})
         if after.height == 0 and frame.height and not may_empty:
             raise DataError(nothing_left(step.name, frame.height))
-        frame, columns = after, next_columns
+        frame = after
     return frame, columns, accounts
+
+
+def _step(
+    step: Plugin,
+    frame: pl.DataFrame,
+    columns: Columns,
+    params: Any,
+    device: str,
+    demanded: bool,
+) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
+    """Return the table and the columns after a step, and its account."""
+    module = step.module
+    lazy, made = module.apply(frame.lazy(), columns, params)
+    kind = accounting.kind(module)
+    after, engine = _collect(step.name, lazy, device, demanded, kind != "makes")
+    account = accounting.account(step.name, frame, after, kind=kind, columns=columns)
+    if hasattr(module, "note"):
+        account = accounting.noted(account, module.note(frame, columns, params))
+    if hasattr(module, "findings"):
+        account["found"] = module.findings(frame, after, columns, params)
+    return after, made, account | {"engine": engine}
 
 
 def nothing_left(step: str, rows: int) -> str:

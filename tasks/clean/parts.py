@@ -3,7 +3,8 @@
 A part is some whole series, about `PART_ROWS` rows together. That gives the table that all at once
 would give, because the first steps look no further than a series (`SCOPE`), and one of them puts
 the rows into the order of series and time; the steps from the first that looks at the whole table
-on get it in one piece. Finished parts are kept in the checkpoint.
+on get it in one piece. Finished parts are kept in the checkpoint. A first step that goes from file
+to file by itself does so instead.
 """
 
 import json
@@ -55,8 +56,13 @@ def run(
         DataError: a step left no row.
         ParamsError: a step names columns that are not there.
     """
-    first, rest = divided(steps)
     work = partial(chain.run, device=device, demanded=demanded)
+    if steps and hasattr(steps[0].module, "from_file"):
+        using = (columns, steps[0].typed, checkpoint, device, demanded)
+        table, columns, account = steps[0].module.from_file(pl.scan_parquet(source), *using)
+        done = [account | {"looks_ahead": chain.looks_ahead(steps[0])}]
+        return done + _finish(table, columns, steps[1:], work, out)
+    first, rest = divided(steps)
     keys = groups(columns)
     parts = _parts(source, keys) if keys and _orders(first) else []
     if len(parts) < 2:
@@ -165,14 +171,21 @@ def _together(
     table = pl.concat(
         part.with_columns((pl.col(ROW) + offset[-1]).cast(pl.UInt32)) for part, offset in parts
     )
+    return merged + _finish(table, columns, rest, work, out)
+
+
+def _finish(
+    table: pl.LazyFrame, columns: Columns, rest: list[Plugin], work: Work, out: Path
+) -> list[dict[str, Any]]:
+    """Do the rest of the steps, write what comes of it, and return their accounts."""
+    accounts: list[dict[str, Any]] = []
     if rest:
-        frame, columns, more = work(frames.collect(table), columns, rest)
+        frame, columns, accounts = work(frames.collect(table), columns, rest)
         frames.write(frame, out / "table.parquet")
-        merged += more
     else:
         frames.sink(table, out / "table.parquet")
     save_columns(columns, out)
-    return merged
+    return accounts
 
 
 def _offsets(accounts: list[list[dict[str, Any]]], steps: list[Plugin]) -> list[list[int]]:

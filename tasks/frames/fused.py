@@ -110,18 +110,23 @@ class Engine:
         grid.bins[:] = np.repeat(first - grid.at[:-1], np.diff(grid.at)) + np.arange(grid.at[-1])
         days = self._space(begin, end, DAY, len(work.days))
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(lambda s: self._sensor(rows, s, begin, grid, days), range(begin, end)))
+            each = pool.map(lambda s: self._sensor(rows, s, begin, grid, days), range(begin, end))
+            used = sum(each)
         features = self._table(grid, begin, period, work.features, work.statistics)
         if not work.daily:
-            return Tables(features, None), self.name
+            return Tables(features, None, used), self.name
         daily = self._table(days, begin, DAY, work.days, work.daily)
-        return Tables(features, daily.filter(days.bins != kernels().ABSENT)), self.name
+        daily = daily.filter(days.bins != kernels().ABSENT)
+        return Tables(features, daily, used), self.name
 
-    def _sensor(self, slots: Slots, sensor: int, begin: int, grid: Results, days: Results) -> None:
-        """Write the results of one sensor; `begin`: the first sensor that they are of."""
+    def _sensor(self, slots: Slots, sensor: int, begin: int, grid: Results, days: Results) -> int:
+        """Write the results of one sensor, and return how many rows it has.
+
+        begin: the first sensor that the results are of.
+        """
         module, work, survey = kernels(), self.work, self.survey
         if not survey.count[sensor]:
-            return
+            return 0
         start = slots.begin[sensor]
         used = slice(start, start + survey.slots[sensor])
         stamps, values = slots.stamps[used], slots.values[used]
@@ -140,6 +145,7 @@ class Engine:
                 *(int(results.at[at]), results.bins, results.values),
             )
         self._windows(grid.values, int(grid.at[at]), int(grid.at[at + 1]))
+        return rows
 
     def _windows(self, values: np.ndarray, start: int, stop: int) -> None:
         """Write windows and lags of one sensor: steps `start` to `stop` of (feature, step)."""

@@ -77,8 +77,8 @@ class Engine:
         with ThreadPoolExecutor(self.threads) as pool:
             made = list(pool.map(self._sensor, taken))
         daily = [t.daily for t in made if t.daily is not None]
-        tables = Tables(pl.concat([t.features for t in made]), pl.concat(daily) if daily else None)
-        return tables, "polars"
+        features, rows_used = pl.concat([t.features for t in made]), sum(t.rows for t in made)
+        return Tables(features, pl.concat(daily) if daily else None, rows_used), "polars"
 
     def _sensor(self, rows: pl.DataFrame) -> Tables:
         """Return the tables of one sensor: without the key, no expression has to group."""
@@ -90,7 +90,7 @@ class Engine:
         if work.key is not None:
             features = features.insert_column(0, _same(rows[work.key], features))
             daily = daily if daily is None else daily.insert_column(0, _same(rows[work.key], daily))
-        return Tables(features, daily)
+        return Tables(features, daily, cleaned.height)
 
     def _on_gpu(self, rows: pl.DataFrame) -> tuple[Tables, str]:
         """Return the tables of a part, and which of its steps were done by which engine.
@@ -99,11 +99,12 @@ class Engine:
             EngineUnavailable: the GPU was demanded, and cuDF cannot do a step.
         """
         work, used = self.work, {self.name: [], "polars": []}
-        cleaned = self._step("clean", plan.clean(rows.lazy(), work), used).lazy()
-        features = self._step("features", plan.features(cleaned, work), used)
-        daily = self._step("daily", plan.daily(cleaned, work), used) if work.daily else None
+        cleaned = self._step("clean", plan.clean(rows.lazy(), work), used)
+        features = self._step("features", plan.features(cleaned.lazy(), work), used)
+        days = plan.daily(cleaned.lazy(), work)
+        daily = self._step("daily", days, used) if work.daily else None
         said = [f"{engine}: {', '.join(steps)}" for engine, steps in used.items() if steps]
-        return Tables(features, daily), "; ".join(said)
+        return Tables(features, daily, cleaned.height), "; ".join(said)
 
     def _step(self, name: str, step: pl.LazyFrame, used: dict[str, list[str]]) -> pl.DataFrame:
         """Return what a step computes, by cuDF where it can do all of it, else by Polars."""

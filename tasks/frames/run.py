@@ -26,6 +26,7 @@ from tasks.frames.tables import Tables
 
 PART_BYTES = 192 * 2**20  # of a part, its rows and its results: once it is finished, it is kept
 KINDS = ("features", "daily")
+FACTS = "facts"  # of each part: rows, engine
 NOTE = "work.json"  # what the parts in a folder are of
 MAGIC = b"PAR1"  # how a Parquet file that is whole ends
 
@@ -41,7 +42,8 @@ def run(
     demanded: bool = False,
     memory_mib: int = 2048,
 ) -> dict[str, Any]:
-    """Return what was done: sensors, rows of the tables, seconds, the engine of each part.
+    """Return what was done: sensors, rows of the tables, rows that they were made of (repeats left
+    out), seconds, the engine of each part, and those of all parts, kept ones too.
 
     Args:
         work: the work.
@@ -78,14 +80,21 @@ def run(
                 made.append(engine_used)
                 if written:
                     written.result()
-                written = writer.submit(_write, place, work.compression, number, tables)
+                facts = {"rows": tables.rows, "engine": engine_used}
+                written = writer.submit(_write, place, work.compression, number, tables, facts)
                 progress.report(len(made) / len(parts), f"part {len(made)} of {len(parts)}")
             del rows
         if written:
             written.result()
-    counts = _deliver(place, out, kinds, len(parts))
-    seconds = round(time.perf_counter() - began, 3)
-    return {"sensors": len(using.sizes), "rows": counts, "seconds": seconds, "engines": made}
+    facts = [json.loads(_facts(place, number).read_text()) for number in range(len(parts))]
+    return {
+        "sensors": len(using.sizes),
+        "rows": _deliver(place, out, kinds, len(parts)),
+        "made_of": sum(part["rows"] for part in facts),
+        "seconds": round(time.perf_counter() - began, 3),
+        "engines": made,
+        "by": list(dict.fromkeys(part["engine"] for part in facts)),
+    }
 
 
 def _passes(sizes: list[int], parts: list[tuple[int, int]], done: int, most: int) -> list[range]:
@@ -99,7 +108,7 @@ def _mark(place: Path, same: dict[str, Any]) -> None:
     text = json.dumps(same, sort_keys=True)
     note = place / NOTE
     if not note.exists() or note.read_text() != text:
-        for kind in KINDS:
+        for kind in (*KINDS, FACTS):
             shutil.rmtree(place / kind, ignore_errors=True)
         place.mkdir(parents=True, exist_ok=True)
         note.write_text(text)
@@ -109,8 +118,13 @@ def _file(place: Path, kind: str, number: int) -> Path:
     return place / kind / f"{number:05}.parquet"
 
 
+def _facts(place: Path, number: int) -> Path:
+    return place / FACTS / f"{number:05}.json"
+
+
 def _finished(place: Path, kinds: list[str], number: int) -> bool:
-    return all(_whole(_file(place, kind, number)) for kind in kinds)
+    there = _facts(place, number).exists()
+    return there and all(_whole(_file(place, kind, number)) for kind in kinds)
 
 
 def _whole(path: Path) -> bool:
@@ -122,7 +136,17 @@ def _whole(path: Path) -> bool:
         return file.read() == MAGIC
 
 
-def _write(place: Path, compression: frames.Compression, number: int, tables: Tables) -> None:
+def _write(
+    place: Path,
+    compression: frames.Compression,
+    number: int,
+    tables: Tables,
+    facts: dict[str, Any],
+) -> None:
+    path = _facts(place, number)
+    path.parent.mkdir(exist_ok=True)
+    path.with_suffix(".new").write_text(json.dumps(facts))
+    os.replace(path.with_suffix(".new"), path)
     for kind, table in (("daily", tables.daily), ("features", tables.features)):
         if table is not None:
             path = _file(place, kind, number)
@@ -145,5 +169,6 @@ def _deliver(place: Path, out: Path, kinds: list[str], parts: int) -> dict[str, 
                     shutil.copyfile(_file(place, kind, number), target)
     if place == out:
         (out / NOTE).unlink()
+        shutil.rmtree(out / FACTS)
     scans = {kind: pl.scan_parquet(out / kind / "*.parquet") for kind in kinds}
     return {kind: scan.select(pl.len()).collect().item() for kind, scan in scans.items()}

@@ -9,10 +9,14 @@ from tasks.frames.spec import Work
 
 
 class Tables(NamedTuple):
-    """A row a sensor and step of the grid; a row a sensor and day that has rows (or None)."""
+    """A row a sensor and step of the grid; a row a sensor and day that has rows (or None).
+
+    rows: how many rows they were made of, repeats left out.
+    """
 
     features: pl.DataFrame
     daily: pl.DataFrame | None
+    rows: int
 
 
 def time_type(frame: pl.LazyFrame, work: Work) -> pl.DataType:

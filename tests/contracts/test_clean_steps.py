@@ -46,6 +46,10 @@ EXAMPLES = {  # params that make a step work on the table below, beside its defa
     "daily": [{"zone": "America/New_York", "complete": True}],
     "nights": [{"zone": "Europe/Brussels"}, {"begin": "00:30", "end": "04:00"}],
     "rolling": [{"windows": ["1h", "3h"], "statistics": ["mean", "std", "min", "slope", "q90"]}],
+    "grid": [
+        {"every": "1h", "statistics": ["mean", "max", "last", "count"], "fill_rows": 2},
+        {"windows": ["1h"], "rolling": ["std", "slope", "q90"], "lags": ["15m"], "target": True},
+    ],
     "lags": [{"by": ["10m", "1h"], "columns": ["level"]}],
     "differences": [{"by": ["1h"]}],
     "calendar": [{"harmonics": 2, "zone": "Asia/Tokyo"}],

@@ -65,12 +65,13 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         for statistic in params.statistics:
             for name in names:
                 new = f"{name}_{window}_{statistic}"
-                made[new] = _column(columns[name], statistic)
+                made[new] = described(columns[name], statistic)
                 slopes += [pl.col(new) / hours] if statistic == "slope" else []
     return added.with_columns(slopes).with_columns(pl.col(n).cast(schema[n]) for n in names), made
 
 
-def _column(column: Column, statistic: str) -> Column:
+def described(column: Column, statistic: str) -> Column:
+    """Return what is known of a column's statistic over a window."""
     limits = {"min": None, "max": None} if statistic in SPREADS else {}
     unit = {"unit": f"{column.unit}/h"} if statistic == "slope" and column.unit else {}
     return column.model_copy(

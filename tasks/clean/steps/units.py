@@ -7,11 +7,11 @@ middle). Not for quantities whose units look alike: wind of 5 may be m/s, km/h o
 """
 
 from itertools import permutations
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from tasks.clean.findings import Finding, finding
 from tasks.clean.quantities import (
@@ -36,34 +36,36 @@ LEAST_JUMP = 5.0  # in base units of the quantity: less may be weather
 EXPLAINED = 0.3  # share of a jump that may stay once the other side is converted
 
 
+def _same_quantity(given: dict[str, str]) -> dict[str, str]:
+    problems = [
+        unknown(f"unit {unit!r}", unit, tuple(UNITS))
+        for unit in (*given.keys(), *given.values())
+        if unit not in UNITS
+    ] or [
+        f"{old} is a {UNITS[old].quantity}, {new} a {UNITS[new].quantity}"
+        for old, new in given.items()
+        if UNITS[old].quantity != UNITS[new].quantity
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return given
+
+
+Wanted = Annotated[dict[str, str], AfterValidator(_same_quantity)]  # unit by declared unit
+
+
 class Params(Measured):
     """`to`: the wanted unit of each declared one."""
 
     declared: dict[str, str] = Field(default={}, description="unit by column, as in table.columns")
     convert: bool = Field(default=False, description="false: only reported")
-    to: dict[str, str] = Field(
+    to: Wanted = Field(
         default={"degF": "degC", "K": "degC", "inHg": "hPa", "mmHg": "hPa", "mph": "m/s"}
         | {"km/h": "m/s", "kWh": "Wh", "in": "mm"}
     )
     mix_up: Literal["report", "error"] = Field(
         default="report", description="error: a likely mix-up stops the run"
     )
-
-    @field_validator("to")
-    @classmethod
-    def _one_quantity(cls, given: dict[str, str]) -> dict[str, str]:
-        problems = [
-            unknown(f"unit {unit!r}", unit, tuple(UNITS))
-            for unit in (*given.keys(), *given.values())
-            if unit not in UNITS
-        ] or [
-            f"{old} is a {UNITS[old].quantity}, {new} a {UNITS[new].quantity}"
-            for old, new in given.items()
-            if UNITS[old].quantity != UNITS[new].quantity
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return given
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
@@ -84,7 +86,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         if old in params.to and params.to[old] != old:
             new = params.to[old]
             changed.append(convert(pl.col(name), old, new).alias(name))
-            made[name] = _converted(columns[name], old, new)
+            made[name] = converted(columns[name], old, new)
     return frame.with_columns(changed), made
 
 
@@ -194,7 +196,8 @@ def _declared(columns: Columns, params: Params) -> Columns:
     }
 
 
-def _converted(column: Column, old: str, new: str) -> Column:
+def converted(column: Column, old: str, new: str) -> Column:
+    """Return what is known of a column once its values are in another unit."""
     limits = {
         end: number(limit, old, new)
         for end in ("min", "max")

@@ -1,0 +1,184 @@
+"""The steps of a sensor table as one plan: what the single steps give, from file to file."""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pydantic import ValidationError
+
+from tasks.clean import chain, parts
+from tasks.clean.params import Params
+from tasks.core.errors import ParamsError
+from tasks.core.schema import ROW, Column, Columns, load_columns
+from tasks.frames import engines, run
+from tests.components.clean.test_parts import table
+
+COLUMNS: Columns = {
+    "t": Column(type="datetime", role="time"),
+    "sensor": Column(type="category", role="group"),
+    "temp": Column(type="float", unit="degF", min=0.0, max=75.0),
+    "n": Column(type="integer", min=3),
+    "co2": Column(type="float", role="target"),
+}
+WINDOWS, ROLLING = ["1h", "3h"], ["mean", "slope", "q90"]
+STATISTICS = ["mean", "std", "last", "count"]
+MEANS = ["temp_mean", "n_mean"]
+ONE = {
+    "grid": {
+        "every": "15m",
+        "statistics": STATISTICS,
+        "to": {"degF": "degC"},
+        "fill_rows": 3,
+        "windows": WINDOWS,
+        "rolling": ROLLING,
+        "lags": ["15m", "1d"],
+    }
+}
+SINGLE = [
+    "types",
+    {"sorted_unique": {"conflicts": "first"}},
+    "range",
+    {"units": {"convert": True}},
+    {"fill_forward": {"limit": 3}},
+    {"resample": {"every": "15m", "statistics": STATISTICS}},
+    {
+        "rolling": {
+            "windows": ["1h", "3h"],
+            "statistics": ["mean", "slope", "q90"],
+            "columns": MEANS,
+        }
+    },
+    {"lags": {"by": ["15m", "1d"], "columns": MEANS}},
+]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return a file of seven sensors' rows: shuffled, with repeats, sentinels and gaps."""
+    (tmp_path / "raw").mkdir()
+    path = table(tmp_path / "raw")
+    rows = pl.read_parquet(path).with_columns(n=pl.int_range(pl.len()) % 20)
+    rows.select(ROW, *COLUMNS).write_parquet(path)
+    return path
+
+
+def steps(*given: object) -> list:
+    return Params.model_validate({"steps": list(given)}).steps
+
+
+def from_file(
+    source: Path, folder: Path, *given: object
+) -> tuple[pl.DataFrame, Columns, list[dict]]:
+    out = folder / "out"
+    out.mkdir(parents=True, exist_ok=True)
+    accounts = parts.run(source, COLUMNS, steps(*given), "cpu", folder / "kept", out)
+    return pl.read_parquet(out / "table.parquet"), load_columns(out), accounts
+
+
+@pytest.mark.parametrize(("engine", "many"), [("compiled kernels", 0), ("Polars", 10**9)])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_it_gives_what_the_single_steps_give(source, tmp_path, monkeypatch, engine, many, grouped):
+    monkeypatch.setattr(engines, "MANY_ROWS", many)
+    columns = COLUMNS if grouped else {n: c for n, c in COLUMNS.items() if n != "sensor"}
+    raw = pl.read_parquet(source).select(ROW, *columns)
+    if not grouped:
+        raw = raw.unique("t", keep="first", maintain_order=True)  # at one time any could be first
+    one, described, [account] = chain.run(raw, columns, steps(ONE))
+    single, expected, accounts = chain.run(raw, columns, steps(*SINGLE))
+    assert_frame_equal(one, single, rel_tol=1e-9)
+    assert described == expected
+    assert account["engine"].startswith(f"cpu: {engine}")
+    found = {(f["what"], f["column"]): f for f in account["found"]}
+    outside = found["outside its range", "temp"]
+    assert outside["first_row"] == raw.filter(~pl.col("temp").is_between(0, 75))[ROW].min()
+    told = Counter(f["what"] for f in account["found"])
+    assert told["outside its range"] == 2
+    gone = accounts[1]["rows_before"] - accounts[1]["rows_after"]
+    assert found.get(("repeats of a series and time", ""), {"count": 0})["count"] == gone
+
+
+def test_from_file_to_file_it_is_the_same_and_other_steps_follow(source, tmp_path):
+    whole = chain.run(pl.read_parquet(source), COLUMNS, steps(ONE, "calendar"))
+    made = from_file(source, tmp_path / "a", ONE, "calendar")
+    assert_frame_equal(made[0], whole[0], check_exact=True)
+    assert made[1:] == whole[1:]
+    alone = from_file(source, tmp_path / "b", ONE)
+    assert_frame_equal(alone[0], made[0].select(alone[0].columns), check_exact=True)
+    assert [account["step"] for account in alone[2]] == ["grid"]
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_killed_it_goes_on_behind_the_last_part_with_the_same_bytes(
+    source, tmp_path, monkeypatch, many
+):
+    monkeypatch.setattr(engines, "MANY_ROWS", many)
+    monkeypatch.setattr(run, "PART_BYTES", 100_000)
+    straight = from_file(source, tmp_path / "straight", ONE)
+    wrote, written = run._write, []
+
+    def until_killed(*given):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(given)
+        wrote(*given)
+
+    monkeypatch.setattr(run, "_write", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        from_file(source, tmp_path / "killed", ONE)
+    more = []
+    monkeypatch.setattr(run, "_write", lambda *given: (more.append(given), wrote(*given)))
+    again = from_file(source, tmp_path / "killed", ONE)
+    assert len(more) == 4  # seven sensors, a part each
+    assert again[1:] == straight[1:]
+    digests = {
+        hashlib.sha256((tmp_path / name / "out" / "table.parquet").read_bytes()).hexdigest()
+        for name in ("straight", "killed")
+    }
+    assert len(digests) == 1
+
+
+def test_rows_without_series_or_time_are_counted_and_left_out(source, tmp_path):
+    rows = pl.read_parquet(source)
+    nowhere = pl.col(ROW).is_in([5, 9])
+    rows.with_columns(t=pl.when(~nowhere).then("t")).write_parquet(source)
+    _, _, [account] = from_file(source, tmp_path, {"grid": {"every": "1h"}})
+    [entry] = [f for f in account["found"] if f["what"] == "without series or time"]
+    assert (entry["count"], entry["first_row"]) == (2, 5)
+    assert account["rows_before"] == rows.height
+    assert json.dumps(account)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"every": "7m"}, "a day is no whole number of it; see `resample`"),
+        ({"windows": ["20m"]}, "20m: no whole number of steps of 15m"),
+        ({"statistics": ["max"], "lags": ["15m"]}, "`statistics` needs mean"),
+        ({"rolling": ["median"]}, "unknown statistics median"),
+        ({"to": {"degF": "hPa"}}, "degF is a temperature, hPa a pressure"),
+    ],
+)
+def test_params_that_do_not_fit_are_refused(params, said):
+    with pytest.raises(ValidationError, match=said):
+        steps({"grid": params})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n": {"role": "group"}}, "at most one column of role group, found sensor, n"),
+        (
+            {"temp": {"role": "ignore"}, "n": {"role": "ignore"}, "co2": {"role": "ignore"}},
+            "numeric",
+        ),
+        ({"t": {"role": "feature"}}, "expected one column of role `time`"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(source, change, said):
+    columns = {n: c.model_copy(update=change.get(n, {})) for n, c in COLUMNS.items()}
+    with pytest.raises(ParamsError, match=said):
+        chain.run(pl.read_parquet(source), columns, steps("grid"))
