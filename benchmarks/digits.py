@@ -1,4 +1,5 @@
-"""The workload `digits` of params.yaml without a flow: prepared, fitted, taken to variants.
+"""The workload `digits`, or another that is not cleaned, without a flow: prepared, fitted, taken
+to variants.
 
 What is there already is not made again.
 """
@@ -47,12 +48,13 @@ class Digits:
 
     @property
     def data(self) -> Prepared:
-        """Return the digits, prepared."""
+        """Return the rows, prepared."""
         out, workload = self.folder / "prepared", self.workload
         if not (out / "meta.json").exists():
             dataset = plugin("dataset", workload.ingest.dataset)
             with tempfile.TemporaryDirectory() as raw:
-                dataset.fetch(dataset.Params(), None, Path(raw))
+                source = workload.ingest.path and Path(workload.ingest.path).resolve()
+                dataset.fetch(dataset.Params(), source, Path(raw))
                 reading = dataset.read(Path(raw), dataset.Params(), workload.table)
             table = workload.table.model_copy(update={"columns": reading.columns})
             out.mkdir(parents=True)

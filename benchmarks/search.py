@@ -1,14 +1,15 @@
 """The budgeted search beside the whole sweep: its share of the time, and of the hypervolume.
 
     .venv/bin/python -m benchmarks.search [--budget 0.25] [--seed 0] [--work FOLDER]
+        [--workload mnist --set ingest.path=mnist.npz …]
 
-`recipes: all` on networks and trees of `digits`. Each recipe is made once; the search is then told
-what came of those that it asks for. Time is that of a processor, in a process for each task, so
-that what else a machine does counts little. Sizes, losses and latencies (ONNX Runtime, one row) are
-those of the whole sweep; a variant is as fast as its fp32 graph unless the interval of its speed-up
-says otherwise. The reference point is the fp32 graph's size and latency, and its accuracy less five
-points. Beside it what the best choice of recipes would reach, known afterwards, and recipes in
-random order in the search's time. FOLDER keeps what was made.
+`recipes: all` on networks and trees of a workload, `digits` if none is named. Each recipe is made
+once; the search is then told what came of those that it asks for. Time is that of a processor, in a
+process for each task, so that what else a machine does counts little. Sizes, losses and latencies
+(ONNX Runtime, one row) are those of the whole sweep; a variant is as fast as its fp32 graph unless
+the interval of its speed-up says otherwise. The reference point is the fp32 graph's size and
+latency, and its accuracy less five points. Beside it what the best choice of recipes would reach,
+known afterwards, and recipes in random order in the search's time. FOLDER keeps what was made.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from benchmarks.digits import Digits, cpu_seconds
 from benchmarks.harness import table, write
 from benchmarks.timed import latencies
 from flows.running import preload
+from flows.workload import load
 from tasks.compress import beginnings, sketches, variants
 from tasks.compress.beginnings import Steps
 from tasks.compress.params import Params
@@ -44,9 +46,12 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="a folder to keep; else a temporary one")
+    parser.add_argument("--workload", default="digits", help="with the models " + ", ".join(MODELS))
+    parser.add_argument("--set", action="append", default=[], help="path.to.key=value")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        digits = Digits(given.work or Path(temporary), seed=given.seed)
+        workload = load(given.workload, given.set)
+        digits = Digits(given.work or Path(temporary), workload, given.seed)
         child.warm(preload(digits.workload))  # as a run does: else each task imports torch anew
         sweeps = {name: _Sweep(digits, name) for name in MODELS}
         for sweep in sweeps.values():
@@ -72,7 +77,8 @@ def main() -> None:
     ]
     table(rows)
     kept = {n: {"ran": ran[n], "share": shares[n], **s.content()} for n, s in sweeps.items()}
-    name = "search" if given.seed == 0 else f"search_{given.seed}"
+    named = ["search", given.workload, str(given.seed)]
+    name = "_".join(n for n in named if n not in ("digits", "0"))
     write(name, {"budget": given.budget, "seed": given.seed, **found, "models": kept})
 
 

@@ -51,15 +51,22 @@ def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def exported(
-    fitted: Any, model: Plugin, data: Prepared, tolerance: float
+    fitted: Any, model: Plugin, data: Prepared, tolerance: float, rows: int | None = None
 ) -> "tuple[onnx.ModelProto, export.Difference]":
+    """Return a fitted model's whole graph, and how far it is from the model on the judged rows.
+
+    rows: how many of them; None: all.
+
+    Raises:
+        ParityError: further than `tolerance`.
+    """
     import onnx
 
     prepare = onnx.load(data.folder / "prepare.onnx")
     made = export.whole(prepare, model.module.to_onnx(fitted), data.meta)
     judged = data.meta.judged
-    expected = np.asarray(model.module.predict(fitted, data.X(judged)))
-    got = graphs.run(graphs.session(made), data.feed(judged))
+    expected = np.asarray(model.module.predict(fitted, data.X(judged)[:rows]))
+    got = graphs.run(graphs.session(made), data.feed(judged, slice(rows)))
     return made, export.verify(got, expected, tolerance, f"ONNX graph of {model.name}")
 
 
@@ -70,9 +77,14 @@ def _judged(fitted: Any, model: Plugin, data: Prepared, metrics: list[Plugin]) -
 
 
 def applied(
-    recipe: list[Plugin], parent: Parent, context: Context, data: Prepared, tolerance: float
+    recipe: list[Plugin],
+    parent: Parent,
+    context: Context,
+    data: Prepared,
+    tolerance: float,
+    rows: int | None = None,
 ) -> Parent:
-    """Return what the last technique leaves.
+    """Return what the last technique leaves; rows: see `exported`.
 
     Raises:
         NotApplicable: a technique does not fit what the one before it left.
@@ -88,7 +100,7 @@ def applied(
                 graph, load = parent.graph, None
             elif hasattr(step.module, "shrink"):
                 model = step.module.shrink(parent, step.typed, context)
-                graph = exported(model, parent.model, data, tolerance)[0]
+                graph = exported(model, parent.model, data, tolerance, rows)[0]
                 load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
             else:
                 graph, load = step.module.apply(parent, step.typed, context), None

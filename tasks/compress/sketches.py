@@ -63,7 +63,9 @@ def write(
     few = min(calibration_rows, CALIBRATION)
     context = applying.context_of(data, model, metrics, few, FitContext(seed))
     if network:
-        context = replace(context, rows=lambda: _few(training_data(data), seed))
+        context = replace(
+            context, rows=lambda: _few(training_data(data), seed), judge=lambda fitted: {}
+        )
     pad = _Pad(_as_run(model, start), data, metrics, context, tolerance, start)
     found: dict[str, Any] = {}
     for label, recipe in recipes.items():
@@ -116,7 +118,7 @@ class _Pad:
             before, steps = self.made[steps], (*steps, applying.words(step))
             if steps not in self.made:
                 self.made[steps] = applying.applied(
-                    [step], before, self.context, self.data, self.tolerance
+                    [step], before, self.context, self.data, self.tolerance, ROWS
                 )
         ways = [s.module.dialect(s.typed) for s in quick if hasattr(s.module, "dialect")]
         outline = self._outlined(steps, ways[-1] if ways else None)

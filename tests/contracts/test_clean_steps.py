@@ -48,7 +48,7 @@ EXAMPLES = {  # params that make a step work on the table below, beside its defa
     "rolling": [{"windows": ["1h", "3h"], "statistics": ["mean", "std", "min", "slope", "q90"]}],
     "grid": [
         {"every": "1h", "statistics": ["mean", "max", "last", "count"], "fill_rows": 2},
-        {"windows": ["1h"], "rolling": ["std", "slope", "q90"], "lags": ["15m"], "target": True},
+        {"windows": ["1h"], "rolling": ["std", "slope", "q90"], "lags": ["15m"], "of_target": True},
     ],
     "lags": [{"by": ["10m", "1h"], "columns": ["level"]}],
     "differences": [{"by": ["1h"]}],

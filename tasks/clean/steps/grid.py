@@ -49,7 +49,8 @@ class Params(PluginParams):
     windows: list[Duration] = Field(default=[])
     rolling: list[str] = Field(default=["mean", "std"], min_length=1)
     lags: list[Duration] = Field(default=[])
-    target: bool = Field(default=False, description="windows and lags of the target too")
+    target: Statistic = Field(default="mean", description="of a numeric target")
+    of_target: bool = Field(default=False, description="windows and lags of the target too")
     memory_mib: int = Field(default=2048, ge=64, description="of the rows in memory at once")
 
     @model_validator(mode="after")
@@ -58,8 +59,11 @@ class Params(PluginParams):
         if "mean" not in self.statistics and (self.windows or self.lags):
             raise ValueError("windows and lags are of the means: `statistics` needs mean")
         every = length(self.every)
-        if every < timedelta(seconds=1) or timedelta(days=1) % every:
-            raise ValueError(f"every {self.every}: a day is no whole number of it; see `resample`")
+        if every % timedelta(seconds=1) or timedelta(days=1) % every:
+            said = (
+                "expected whole seconds of which a day is a whole number; `resample` takes others"
+            )
+            raise ValueError(f"every {self.every}: {said}")
         if wrong := [d for d in (*self.windows, *self.lags) if length(d) % every]:
             raise ValueError(f"{', '.join(wrong)}: no whole number of steps of {self.every}")
         return self
@@ -165,7 +169,7 @@ def _work(frame: pl.LazyFrame, columns: Columns, params: Params) -> Work:
         columns=tuple(measured),
         fill_rows=params.fill_rows,
         grid_s=int(length(params.every).total_seconds()),
-        statistics=tuple(dict.fromkeys((*params.statistics, "mean"))),
+        statistics=tuple(dict.fromkeys((*params.statistics, params.target, "mean"))),
         windows={window: params.steps(window) for window in params.windows},
         rolling=tuple(params.rolling),
         lags=tuple(params.steps(lag) for lag in params.lags),
@@ -204,12 +208,12 @@ def _described(
         if units := _wanted(column.unit, params):
             column = converted(column, *units)
         target = column.role == "target"
-        wanted = ["mean"] if target else params.statistics
+        wanted = [params.target] if target else params.statistics
         for statistic in wanted:
             new = name if len(wanted) == 1 else f"{name}_{statistic}"
             named.append((f"{name}_{statistic}", new))
             made[new] = binning.described(column, statistic)
-            if statistic == "mean" and (params.target or not target):
+            if params.of_target if target else statistic == "mean":
                 means[name] = new
     for window in params.windows:
         for statistic in params.rolling:

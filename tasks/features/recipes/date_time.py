@@ -17,9 +17,9 @@ from tasks.core.graph import Graph
 from tasks.core.plugins import PluginParams
 from tasks.core.prepared import Input, feed
 from tasks.core.schema import Column, Columns
+from tasks.core.sequence import PERIODS_S
 
 Cycle = Literal["day", "week", "year"]
-PERIOD_S: dict[str, float] = {"day": 86400.0, "week": 7 * 86400.0, "year": 365.2425 * 86400.0}
 BOUND = 1e6
 
 
@@ -52,8 +52,8 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
         seconds = tensors[name][:, 0]
         seen = seconds[np.isfinite(seconds)]
         span = float(seen.max() - seen.min())
-        cycles = [c for c in params.cycles if span >= params.min_rounds * PERIOD_S[c]]
-        if (seen % PERIOD_S["day"] == 0).all():  # dates without a time of day
+        cycles = [c for c in params.cycles if span >= params.min_rounds * PERIODS_S[c]]
+        if (seen % PERIODS_S["day"] == 0).all():  # dates without a time of day
             cycles = [c for c in cycles if c != "day"]
         elapsed = params.elapsed and column.role != "time" and span > 0
         if cycles or elapsed:
@@ -80,7 +80,7 @@ def transform(frame: pl.DataFrame, state: dict[str, Any]) -> np.ndarray:
         seconds = np.where(missing, column["center"], raw)
         zero = np.float32(0)
         for cycle in column["cycles"]:
-            rounds = seconds / PERIOD_S[cycle]
+            rounds = seconds / PERIODS_S[cycle]
             angle = (rounds - np.floor(rounds)) * (2 * np.pi)
             blocks += [
                 np.where(missing, zero, np.sin(angle).astype(np.float32)),
@@ -119,7 +119,7 @@ def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
         center = graph.constant([[column["center"]]], np.float64)
         seconds = graph.add("Where", missing, center, column["name"])
         for cycle in column["cycles"]:
-            rounds = graph.add("Div", seconds, graph.constant([[PERIOD_S[cycle]]], np.float64))
+            rounds = graph.add("Div", seconds, graph.constant([[PERIODS_S[cycle]]], np.float64))
             phase = graph.add("Sub", rounds, graph.add("Floor", rounds))
             turned = graph.add("Mul", phase, graph.constant([[2 * np.pi]], np.float64))
             for op in ("Sin", "Cos"):

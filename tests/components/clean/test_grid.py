@@ -141,6 +141,21 @@ def test_killed_it_goes_on_behind_the_last_part_with_the_same_bytes(
     assert len(digests) == 1
 
 
+def test_a_target_is_put_together_as_params_say_and_its_past_if_they_do(source):
+    raw = pl.read_parquet(source)
+    many = {"grid": {"every": "1h", "target": "last", "of_target": True, "lags": ["1h"]}}
+    made, described, _ = chain.run(raw, COLUMNS, steps(many))
+    last = chain.run(
+        raw, COLUMNS, steps("sorted_unique", {"resample": {"every": "1h", "target": "last"}})
+    )[0]
+    mean = chain.run(raw, COLUMNS, steps("sorted_unique", {"resample": {"every": "1h"}}))[0]
+    assert_frame_equal(made.select("sensor", "t", "co2"), last.select("sensor", "t", "co2"))
+    before = mean.select(pl.col("co2").shift().over("sensor").alias("co2_lag_1h"))
+    assert_frame_equal(made.select("co2_lag_1h"), before)
+    assert described["co2"].role == "target"
+    assert described["co2_lag_1h"].role == "feature"
+
+
 def test_rows_without_series_or_time_are_counted_and_left_out(source, tmp_path):
     rows = pl.read_parquet(source)
     nowhere = pl.col(ROW).is_in([5, 9])
@@ -155,7 +170,8 @@ def test_rows_without_series_or_time_are_counted_and_left_out(source, tmp_path):
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"every": "7m"}, "a day is no whole number of it; see `resample`"),
+        ({"every": "7m"}, "a day is a whole number; `resample` takes others"),
+        ({"every": "1500ms"}, "expected whole seconds"),
         ({"windows": ["20m"]}, "20m: no whole number of steps of 15m"),
         ({"statistics": ["max"], "lags": ["15m"]}, "`statistics` needs mean"),
         ({"rolling": ["median"]}, "unknown statistics median"),
