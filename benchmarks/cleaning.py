@@ -46,7 +46,7 @@ def main() -> None:
         folder = given.work or Path(temporary)
         os.environ.setdefault("TEMPER_HOME", str(folder / "home"))
         sizes = {}
-        for millions in given.rows:
+        for millions in sorted(given.rows):
             source = _raw(round(millions * 1_000_000), folder)
             sizes[f"{millions:g}"] = _rounds(source, folder, given.rounds)
         killed = {way: _killed(way, source, folder) for way in (GRID, SINGLE)}  # of the largest

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from tasks.benchmark.machine import describe
+
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 POLL_S = 0.1
@@ -104,6 +106,7 @@ def write(name: str, content: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     machine = {
         "cores": os.cpu_count(),
+        "cpu_flags": describe(())["cpu_flags"],  # what decides INT8's speed
         "load_average": [round(value, 2) for value in os.getloadavg()],
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "python": platform.python_version(),

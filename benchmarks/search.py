@@ -1,6 +1,6 @@
 """The budgeted search beside the whole sweep: its share of the time, and of the hypervolume.
 
-    .venv/bin/python -m benchmarks.search [--budget 0.25] [--seed 0] [--work FOLDER]
+    .venv/bin/python -m benchmarks.search [--budget 0.25] [--seeds 0 1 …] [--work FOLDER]
         [--workload mnist --set ingest.path=mnist.npz …]
 
 `recipes: all` on networks and trees of a workload, `digits` if none is named. Each recipe is made
@@ -37,6 +37,7 @@ from tasks.core.fitting import FitContext
 MODELS = ("convnet", "mlp", "light_gbm", "random_forest")
 SWEEP = Params.model_validate({"recipes": "all"})
 ENGINE, METRIC, ORDERS = "onnx_runtime", "accuracy", 500
+MOST = 13  # recipes of a model among which the best are looked for: all choices of them are tried
 Seconds = dict[str, float]  # of a task: `sketch`, a beginning or a recipe's label
 
 
@@ -44,42 +45,56 @@ def main() -> None:
     """Make and measure all, search; print the table, write benchmarks/results/search.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search")
     parser.add_argument("--budget", type=float, default=0.25)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="of data and fits")
     parser.add_argument("--work", type=Path, help="a folder to keep; else a temporary one")
     parser.add_argument("--workload", default="digits", help="with the models " + ", ".join(MODELS))
     parser.add_argument("--set", action="append", default=[], help="path.to.key=value")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        workload = load(given.workload, given.set)
-        digits = Digits(given.work or Path(temporary), workload, given.seed)
-        child.warm(preload(digits.workload))  # as a run does: else each task imports torch anew
-        sweeps = {name: _Sweep(digits, name) for name in MODELS}
-        for sweep in sweeps.values():
-            sweep.make()
+        place = given.work or Path(temporary)
+        found = {str(seed): _of_seed(given, seed, place / str(seed)) for seed in given.seeds}
+    means = {
+        what: round(fmean(of[what] for of in found.values()), 4)
+        for what in ("share", "time", "best", "random order")
+    }
+    rows: list[tuple[str, Any, str]] = []
+    for seed, of in found.items():
+        told = ", ".join(f"{n} {len(m['ran'])}: {m['share']:.3f}" for n, m in of["models"].items())
+        rows.append((f"seed {seed}: recipes and share of {told}", of["share"], ".99"))
+        rows.append(("  share of the sweep's processor seconds", of["time"], given.budget))
+    rows += [
+        ("mean: share of the hypervolume", means["share"], ".99"),
+        ("  of the sweep's processor seconds", means["time"], given.budget),
+        ("  the best recipes for the budget, nothing sketched", means["best"], ""),
+        ("  random order, in the search's time", means["random order"], ""),
+    ]
+    table(rows)
+    name = "search" if given.workload == "digits" else f"search_{given.workload}"
+    write(name, {"budget": given.budget, "means": means, "seeds": found})
+
+
+def _of_seed(given: argparse.Namespace, seed: int, folder: Path) -> dict[str, Any]:
+    """Return what the search reaches with one seed, and in which share of the sweep's time."""
+    digits = Digits(folder, load(given.workload, given.set), seed)
+    child.warm(preload(digits.workload))  # as a run does: else each task imports torch anew
+    sweeps = {name: _Sweep(digits, name) for name in MODELS}
+    for sweep in sweeps.values():
+        sweep.make()
     ran = _searched(sweeps, given.budget)
     whole = sum(sum(s.seconds.values()) - s.seconds["sketch"] for s in sweeps.values())
     spent = sum(s.cost(["sketch", *s.tasks(ran[n])]) for n, s in sweeps.items())
-    shares = {n: s.share(ran[n]) for n, s in sweeps.items()}
-    rows: list[tuple[str, Any, str]] = [
-        (f"{n}: {len(ran[n])} recipes, share of the hypervolume", round(shares[n], 4), "")
-        for n in MODELS
-    ]
-    found = {"share": round(fmean(shares.values()), 4), "time": round(spent / whole, 3)}
-    for part in (given.budget, 1 / 3):
-        found[f"best in {part:.2f}"] = _best(list(sweeps.values()), part * whole)
-    orders = [_in_random_order(list(sweeps.values()), spent, seed) for seed in range(ORDERS)]
-    found["random order"] = round(fmean(orders), 4)
-    rows += [
-        ("processor seconds of the whole sweep", round(whole, 1), ""),
-        ("share of them", found["time"], given.budget),
-        ("share of the hypervolume, mean of the models", found["share"], ".99"),
-        *((f"  {what}", found[what], "") for what in list(found)[2:]),
-    ]
-    table(rows)
-    kept = {n: {"ran": ran[n], "share": shares[n], **s.content()} for n, s in sweeps.items()}
-    named = ["search", given.workload, str(given.seed)]
-    name = "_".join(n for n in named if n not in ("digits", "0"))
-    write(name, {"budget": given.budget, "seed": given.seed, **found, "models": kept})
+    shares = {n: round(s.share(ran[n]), 4) for n, s in sweeps.items()}
+    orders = [_in_random_order(list(sweeps.values()), spent, order) for order in range(ORDERS)]
+    return {
+        "share": round(fmean(shares.values()), 4),
+        "time": round(spent / whole, 3),
+        "best": _best(list(sweeps.values()), given.budget * whole),
+        "random order": round(fmean(orders), 4),
+        "whole_s": round(whole, 1),
+        "models": {
+            n: {"ran": ran[n], "share": shares[n], "points": sweeps[n].points} for n in MODELS
+        },
+    }
 
 
 class _Sweep:
@@ -105,9 +120,6 @@ class _Sweep:
         whole = hypervolume(list(self.points.values()))
         reached = hypervolume([self.points[n] for n in labels if n in self.points])
         return reached / whole if whole else 1.0
-
-    def content(self) -> dict[str, Any]:
-        return {"seconds": self.seconds, "points": self.points}
 
     def make(self) -> None:
         """Make all, then measure it."""
@@ -199,9 +211,10 @@ def _best(sweeps: list[_Sweep], budget_s: float) -> float:
 
 def _choices(sweep: _Sweep) -> list[tuple[float, float]]:
     """Return seconds and share of the hypervolume of each choice of a model's recipes that no
-    cheaper one equals.
+    cheaper one equals, among the most that have the largest hypervolumes by themselves.
     """
-    useful = [label for label, point in sweep.points.items() if max(point) < 1]
+    alone = {label: hypervolume([point]) for label, point in sweep.points.items()}
+    useful = sorted((n for n in alone if alone[n]), key=lambda n: -alone[n])[:MOST]
     subsets = [list(s) for n in range(len(useful) + 1) for s in combinations(useful, n)]
     return _climbing([(sweep.cost(sweep.tasks(s)), sweep.share(s)) for s in subsets])
 

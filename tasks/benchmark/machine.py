@@ -33,7 +33,8 @@ def describe(libraries: tuple[str, ...]) -> dict[str, Any]:
 
 
 def identity() -> str:
-    """Return what of a machine decides its latencies: processor, cores, memory in GiB, GPUs.
+    """Return what of a machine decides its latencies: processor, what it has for INT8 (one model
+    name stands for several), cores, memory in GiB, GPUs.
 
     Measurements are kept for it, and made again elsewhere.
     """
@@ -41,10 +42,11 @@ def identity() -> str:
 
     from tasks.core import devices
 
-    model, _ = _processor()
+    model, flags = _processor()
     memory_gib = round(psutil.virtual_memory().total / 2**30)
     gpus = [f"{gpu.name} {gpu.driver}" for gpu in devices.gpus()]
-    return ", ".join([model, f"{os.cpu_count()} cores", f"{memory_gib} GiB", *gpus])
+    has = [flag for flag in INT8 if flag in flags]
+    return ", ".join([model, *has, f"{os.cpu_count()} cores", f"{memory_gib} GiB", *gpus])
 
 
 def versions(libraries: tuple[str, ...]) -> dict[str, str]:

@@ -112,8 +112,8 @@ def _structure(old: pl.Schema, new: pl.Schema) -> list[str]:
     words = []
     if gone := [name for name in old if name not in new]:
         words.append(f"removed {', '.join(gone)}")
-    if made := [name for name in new if name not in old]:
-        words.append(f"added {', '.join(made)}")
+    if added := [name for name in new if name not in old]:
+        words.append(f"added {', '.join(added)}")
     casts: dict[str, list[str]] = {}
     for name, dtype in new.items():
         if name in old and old[name] != dtype:

@@ -60,6 +60,7 @@ def run(
         EngineUnavailable: cuDF was demanded, and is not here or cannot do a step.
         ParamsError: a step names columns that are not there.
     """
+    require(device, demanded)
     accounts = []
     for position, step in enumerate(steps):
         progress.report(position / len(steps), step.name)
@@ -93,6 +94,18 @@ def _step(
     return after, made, account | {"engine": engine}
 
 
+def require(device: str, demanded: bool) -> None:
+    """Check that a GPU that is demanded is there.
+
+    Raises:
+        EngineUnavailable: it is not.
+    """
+    if demanded and device != "cuda":
+        raise EngineUnavailable(
+            "clean.engine: cudf needs a GPU, and this run works on the CPU. Set clean.engine: auto."
+        )
+
+
 def nothing_left(step: str, rows: int) -> str:
     """Return the message for a step after which no row is left."""
     return (
@@ -112,10 +125,6 @@ def _collect(
 ) -> tuple[pl.DataFrame, str]:
     """Return what a step computes, and the engine that did it."""
     cpu = f"cpu: Polars, {'streaming' if streaming else 'in memory'}"
-    if demanded and device != "cuda":
-        raise EngineUnavailable(
-            "clean.engine: cudf needs a GPU, and this run works on the CPU. Set clean.engine: auto."
-        )
     if device == "cuda" and (demanded or frames.unavailable() is None):
         try:
             return frames.collect(lazy, device, demanded=True), "gpu: cuDF"

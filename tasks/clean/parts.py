@@ -57,9 +57,12 @@ def run(
         ParamsError: a step names columns that are not there.
     """
     work = partial(chain.run, device=device, demanded=demanded)
+    chain.require(device, demanded)
     if steps and hasattr(steps[0].module, "from_file"):
         using = (columns, steps[0].typed, checkpoint, device, demanded)
         table, columns, account = steps[0].module.from_file(pl.scan_parquet(source), *using)
+        if account["rows_before"] and not account["rows_after"]:
+            raise DataError(chain.nothing_left(account["step"], account["rows_before"]))
         done = [account | {"looks_ahead": chain.looks_ahead(steps[0])}]
         return done + _finish(table, columns, steps[1:], work, out)
     first, rest = divided(steps)
@@ -189,11 +192,14 @@ def _finish(
 
 
 def _offsets(accounts: list[list[dict[str, Any]]], steps: list[Plugin]) -> list[list[int]]:
-    """Return, by part and step, what to add to its row numbers: new rows are numbered on."""
+    """Return, by part, what to add to the row numbers that each step finds, and to the table's.
+
+    New rows are numbered on; a step that makes them tells of those before.
+    """
     makes = [accounting.kind(step.module) == "makes" for step in steps]
+    last = [max((j for j in range(i) if makes[j]), default=None) for i in range(len(steps) + 1)]
     before, found = [0] * len(steps), []
     for account in accounts:
-        last = [max((j for j in range(i + 1) if makes[j]), default=None) for i in range(len(steps))]
         found.append([0 if step is None else before[step] for step in last])
         before = [rows + entry["rows_after"] for rows, entry in zip(before, account, strict=True)]
     return found

@@ -117,6 +117,12 @@ def passes(step: Plugin, model: Plugin) -> int:
     return own(step.typed, model) if own else 0
 
 
+def lessons(step: Plugin, model: Plugin) -> int:
+    """Return how often the model it starts from goes over the training data as a teacher."""
+    own = getattr(step.module, "lessons", None)
+    return own(step.typed, model) if own else 0
+
+
 def words(step: Plugin) -> str:
     """Return a technique with its parameters, in words."""
     return f"{step.name} {step.typed.model_dump_json()}"

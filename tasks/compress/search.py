@@ -2,11 +2,11 @@
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
 well a network is fitted; the loss where nothing is fitted further. Each recipe is given the benefit
-of the doubt: a little less work than thought, and where something is fitted further a small gain
-less what so few weights are likely to lose, or the loss of the recipe that it goes on from. What it
-could add to the hypervolume is then about an upper bound. The most for its time is run next,
-whichever model's, until none could add a hundredth to its model's, or the budget is spent. What
-came of each lowers the bounds of the rest.
+of the doubt: a little less work than thought, and where something is fitted further no more loss
+than so few weights are likely to have, or the recipe that it goes on from. What it could add to the
+hypervolume is then about an upper bound. The most for its time is run next, whichever model's,
+until none could add a hundredth to its model's, or the budget is spent. What came of each lowers
+the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ LEAST = 0.01  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
 # Of the work: what it is thought to be is right to that; where nothing is fitted further, and only
 # the order of close ones is in doubt, to this.
-DOUBT, DOUBT_AS_IS = 0.15, 0.03
-# What fitting further is thought to lose at least, as a share of what makes a variant worthless: it
-# may gain a little, and loses the more the fewer weights are left of one.
-GAIN, THINNING = 0.1, 0.05
+DOUBT, DOUBT_AS_IS = 0.1, 0.03
+# What fitting further is thought to lose, as a share of what makes a variant worthless: the more
+# the fewer weights are left of one.
+THINNING = 0.05
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
 SKETCH_S, REFUSED_S = 0.1, 0.15  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
@@ -117,7 +117,7 @@ class Search:
         ]
         thinned = THINNING * (1 / sketch.weights - 1)
         work = sketch.work * (1 if known else 1 - DOUBT)
-        return sketch.size, work, max([thinned, *earlier]) - GAIN
+        return sketch.size, work, max([thinned, *earlier])
 
 
 @dataclass

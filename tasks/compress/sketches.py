@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     import onnx
 
 FILE = "sketches.json"
-ROWS = 64  # that a network is fitted on here, once: its shape is all that is asked for
+ROWS = 64  # that a network is fitted on here, once, and held against its graph: its shape is asked
 CALIBRATION = 128  # rows that ranges are taken from here, at most
-# What making a variant takes, fitted by eye to a sweep of `digits` on two cores: seconds, of each
-# and of a fit before it; microseconds, of a layer in a step, of a row that is an image, and of a
-# row for its multiply-adds, or for each node of a tree.
-START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING, NODE_US = 0.4, 0.2, 650.0, 80.0, 5.0, 0.026
+# What making a variant takes, fitted by eye to sweeps of `digits` and `mnist` on one core: seconds,
+# of each and of a fit before it; microseconds, of a layer in a step, of a row that is an image, and
+# of a row for its multiply-adds, or for each node of a tree. A teacher only predicts. The judged
+# rows are gone over by the parent and by the variant, and scored.
+START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING, NODE_US = 0.2, 0.15, 650.0, 80.0, 5.0, 0.026
+TEACHING, JUDGING, JUDGED_US = TRAINING / 3, 3.0, 250.0
 BATCH = 64  # rows of a step where the model does not say
 
 
@@ -109,6 +111,10 @@ class _Pad:
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined((), None)
+        row_us = float_us(start.graph)
+        self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
+        self.teaching_us = TEACHING * row_us
+        self.judging_s = judged * (JUDGED_US + JUDGING * row_us) / 1e6
         self.score = self._score(start.graph)
 
     def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
@@ -123,8 +129,11 @@ class _Pad:
         ways = [s.module.dialect(s.typed) for s in quick if hasattr(s.module, "dialect")]
         outline = self._outlined(steps, ways[-1] if ways else None)
         passes = [applying.passes(step, self.model) for step in recipe]
-        row_s = self.data.meta.parts["train"] * outline.row_us / 1e6
-        seconds = [often * row_s for often in passes]
+        lessons = [applying.lessons(step, self.model) for step in recipe]
+        seconds = [
+            self.rows * (often * outline.row_us + taught * self.teaching_us) / 1e6
+            for often, taught in zip(passes, lessons, strict=True)
+        ]
         shared = len(beginnings.of(recipe, self.model))
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
@@ -136,8 +145,8 @@ class _Pad:
             weights=outline.weights / self.before.weights * math.prod(kept),
             work=outline.work / self.before.work,
             loss=loss,
-            seconds=START_S + sum(seconds[shared:]),
-            begins=tuple(FIT_S + s for s in seconds[:shared]),
+            seconds=START_S + self.judging_s + sum(seconds[shared:]),
+            begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
         )
 

@@ -133,7 +133,8 @@ class Engine:
         if not survey.step[sensor]:
             order = np.argsort(stamps, kind="stable")  # the first row in the file's order stays
             stamps, values = stamps[order], values[order]
-        rows = module.clean(stamps, values, *_limits(work), work.fill_rows)
+        fill = np.array([work.fill_rows * c.fill for c in work.columns], np.int64)
+        rows = module.clean(stamps, values, *_limits(work), fill)
         at = sensor - begin
         for results, period, names in (
             (grid, work.grid_s * MICROS, work.statistics),

@@ -158,14 +158,14 @@ def scatter(slots, columns, values):
 
 
 @_kernel
-def clean(stamps, values, low, high, offset, scale, limit):
+def clean(stamps, values, low, high, offset, scale, limits):
     """Clean one sensor's slots in place, and drop later rows of the same time; return the rows.
 
     Args:
         stamps: (slot,) int64, ascending where not ABSENT.
         values: (slot, column) float64.
         low, high, offset, scale: (column,) float64.
-        limit: rows that a value is carried forward.
+        limits: (column,) int64, rows that a value is carried forward.
 
     Afterwards the first of the slots are the rows that are there.
     """
@@ -186,7 +186,7 @@ def clean(stamps, values, low, high, offset, scale, limit):
                 age[column] = 0
             else:
                 age[column] += 1
-                if age[column] > limit:
+                if age[column] > limits[column]:
                     held[column] = np.nan
             values[rows, column] = held[column]
         rows += 1

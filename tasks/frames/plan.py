@@ -47,9 +47,10 @@ def clean(rows: pl.LazyFrame, work: Work) -> pl.LazyFrame:
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in by)
     first = pl.int_range(pl.len()) == 0
     rows = rows.sort(by, maintain_order=True).filter(first | ~same)
-    filled = [_converted(column) for column in work.columns]
-    if work.fill_rows:
-        filled = [values.forward_fill(work.fill_rows) for values in filled]
+    filled = [
+        _converted(c).forward_fill(work.fill_rows) if work.fill_rows and c.fill else _converted(c)
+        for c in work.columns
+    ]
     if work.key:
         filled = [values.over(work.key) for values in filled]
     return rows.select(*by, *filled)

@@ -123,7 +123,8 @@ def _facts(place: Path, number: int) -> Path:
 
 
 def _finished(place: Path, kinds: list[str], number: int) -> bool:
-    there = _facts(place, number).exists()
+    path = _facts(place, number)
+    there = path.exists() and path.read_text().endswith("}")
     return there and all(_whole(_file(place, kind, number)) for kind in kinds)
 
 
@@ -159,10 +160,10 @@ def _deliver(place: Path, out: Path, kinds: list[str], parts: int) -> dict[str, 
     """Link or copy the parts to where they belong; return the rows of each table."""
     for kind in kinds:
         if place != out:
-            (out / kind).mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(out / kind, ignore_errors=True)  # of a run that was cut otherwise
+            (out / kind).mkdir(parents=True)
             for number in range(parts):
                 target = _file(out, kind, number)
-                target.unlink(missing_ok=True)
                 try:
                     target.hardlink_to(_file(place, kind, number))
                 except OSError:  # another disk

@@ -26,6 +26,7 @@ class Column(PluginParams):
     offset: float = 0.0
     scale: float = 1.0
     rename: str | None = Field(default=None, description="its name afterwards")
+    fill: bool = Field(default=True, description="whether its gaps are filled")
 
     @property
     def named(self) -> str:
@@ -62,8 +63,10 @@ class Work(PluginParams):
     def _possible(self) -> Self:
         names = [column.named for column in self.columns]
         problems = [f"rolling: {r!r} is unknown" for r in self.rolling if not _known(r)]
-        if len(set(names)) < len(names) or {self.time, self.key} & set(names):
-            problems.append("columns: two have the same name")
+        given = [self.time, *([self.key] if self.key else []), *names]
+        for all_names in (given, [*given[: -len(names)], *self.features], [*names, *self.features]):
+            if twice := sorted({n for n in all_names if all_names.count(n) > 1}):
+                problems.append(f"columns: two are named {', '.join(twice)}")
         if (self.windows or self.lags) and "mean" not in self.statistics:
             problems.append("statistics: windows and lags need 'mean'")
         if wrong := [name for name, steps in self.windows.items() if steps < 1]:

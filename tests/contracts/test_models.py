@@ -28,7 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "tcn": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
     "tft": {"epochs": 8, "width": 8, "batch_size": 16, "learning_rate": 0.02},
 }
-QUICK["average"] = {"members": {n: QUICK[n] for n in ("light_gbm", "tcn")}}
+QUICK["average"] = {"members": {n: QUICK.get(n, {}) for n in ("climatology", "light_gbm", "tcn")}}
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 
 

@@ -1,16 +1,17 @@
 """Repeats, range, units, short gaps, a grid, windows and lags of a sensor table, as one plan.
 
-What `sorted_unique`, `range`, `units`, `fill_forward`, `resample`, `rolling` and `lags` do one
-after the other, with the same values and names, by compiled kernels, Polars or cuDF. As the first
-step it goes from file to file in bounded memory, and finished parts are kept. It counts what it
-found, but no repairs by the day; steps that look for faults see the grid afterwards. Text and
-booleans are left out. Not for tables whose rows are events.
+What `sorted_unique`, `range`, `units`, `fill_forward`, `resample`, `rolling` and `lags` (of the
+means) do one after the other, with the same values and names, by compiled kernels, Polars or cuDF.
+As the first step it goes from file to file in bounded memory, and finished parts are kept. It
+counts what it found, but no repairs by the day; steps that look for faults see the grid afterwards.
+All is computed in double precision and microseconds; the count of a period without rows is 0. Text,
+booleans, rows without series or time are left out. Not for tables whose rows are events.
 """
 
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -20,12 +21,13 @@ from tasks.clean.findings import Finding, finding
 from tasks.clean.quantities import UNITS, unit_of
 from tasks.clean.series import Duration, clock, groups, length
 from tasks.clean.steps import rolling
-from tasks.clean.steps.range import Range
+from tasks.clean.steps.range import Range, check
+from tasks.clean.steps.rolling import Statistics
 from tasks.clean.steps.units import Wanted, converted
-from tasks.core.errors import ParamsError
-from tasks.core.frames import require_columns
+from tasks.core import schema
+from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import PluginParams
-from tasks.core.schema import ROW, Columns
+from tasks.core.schema import ROW, Columns, by_role
 from tasks.frames import plan
 from tasks.frames.run import run
 from tasks.frames.spec import Column, Statistic, Work
@@ -45,9 +47,11 @@ class Params(PluginParams):
         default={}, description="before those of `columns`; what is outside is missing"
     )
     to: Wanted = Field(default={}, description="the wanted unit by declared one: {degF: degC}")
-    fill_rows: int = Field(default=0, ge=0, description="rows that a value is carried forward")
+    fill_rows: int = Field(
+        default=0, ge=0, description="rows that a feature's value is carried forward"
+    )
     windows: list[Duration] = Field(default=[])
-    rolling: list[str] = Field(default=["mean", "std"], min_length=1)
+    rolling: Statistics = Field(default=["mean", "std"], min_length=1)
     lags: list[Duration] = Field(default=[])
     target: Statistic = Field(default="mean", description="of a numeric target")
     of_target: bool = Field(default=False, description="windows and lags of the target too")
@@ -55,22 +59,35 @@ class Params(PluginParams):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        rolling.Params(statistics=self.rolling)
+        problems = []
+        for name in ("statistics", "windows", "rolling", "lags"):
+            given = getattr(self, name)
+            if twice := sorted({value for value in given if given.count(value) > 1}):
+                problems.append(f"{name}: {', '.join(twice)} stands there twice")
         if "mean" not in self.statistics and (self.windows or self.lags):
-            raise ValueError("windows and lags are of the means: `statistics` needs mean")
+            problems.append("windows and lags are of the means: `statistics` needs mean")
         every = length(self.every)
         if every % timedelta(seconds=1) or timedelta(days=1) % every:
-            said = (
-                "expected whole seconds of which a day is a whole number; `resample` takes others"
-            )
-            raise ValueError(f"every {self.every}: {said}")
-        if wrong := [d for d in (*self.windows, *self.lags) if length(d) % every]:
-            raise ValueError(f"{', '.join(wrong)}: no whole number of steps of {self.every}")
+            said = "expected whole seconds that divide a day; `resample` takes others"
+            problems.append(f"every {self.every}: {said}")
+        elif wrong := [d for d in (*self.windows, *self.lags) if length(d) % every]:
+            problems.append(f"{', '.join(wrong)}: no whole number of steps of {self.every}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     def steps(self, duration: str) -> int:
         """Return how many steps of the grid a duration has."""
         return length(duration) // length(self.every)
+
+
+class Made(NamedTuple):
+    """A column of the grid: its name in the results of `tasks.frames`, its own, what it is."""
+
+    result: str
+    name: str
+    column: schema.Column
+    dtype: Any = pl.Float64
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
@@ -91,9 +108,9 @@ def compute(
     demanded: bool = False,
 ) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
     """Return the grid, its columns and an account, in memory; see `from_file`."""
-    with tempfile.TemporaryDirectory() as place:
-        where = (Path(place), device, demanded)
-        made, columns, account = from_file(frame.lazy(), columns, params, *where)
+    with tempfile.TemporaryDirectory() as folder:
+        using = (Path(folder), device, demanded)
+        made, columns, account = from_file(frame.lazy(), columns, params, *using)
         return made.collect(), columns, account
 
 
@@ -118,51 +135,71 @@ def from_file(
         EngineUnavailable: the GPU was demanded, and is not here or cannot do it.
     """
     work = _work(frame, columns, params)
-    values = pl.col(column.name for column in work.columns).cast(pl.Float64)
-    rows = frame.select(*groups(columns), work.time, pl.when(values.is_finite()).then(values))
-    total = frame.select(pl.len()).collect().item()
-    if total:
+    keys, types = groups(columns), frame.collect_schema()
+    told = _told(frame, columns, work)
+    values = pl.col(c.name for c in work.columns).cast(pl.Float64)
+    rows = frame.select(*keys, work.time, pl.when(values.is_finite()).then(values))
+    if told["rows"] > told["nowhere"]:
         using = {"device": device, "demanded": demanded, "memory_mib": params.memory_mib}
-        done = run(work, rows, place / "made", kept=place / "kept", **using)
+        try:
+            done = run(work, rows, place / "made", kept=place / "kept", **using)
+        except (DataError, ParamsError) as error:
+            raise type(error)(f"clean.steps.grid: {error}") from error
         features = pl.scan_parquet(place / "made" / "features" / "*.parquet")
-    else:
-        done = {"rows": {"features": 0}, "made_of": 0, "by": ["polars"]}
-        features = plan.features(plan.clean(plan.read(rows, work), work), work)
-    made, named = _described(columns, work, params)
-    grid = features.select(*groups(columns), work.time, *(pl.col(a).alias(b) for a, b in named))
+    else:  # no row is of a series and time
+        done = {"made_of": 0, "by": ["polars"]}
+        features = plan.features(plan.clean(plan.read(rows.clear(), work), work), work)
+    made = _columns(columns, types, work, params)
     hours = length(params.every) / timedelta(hours=1)
-    slopes = [pl.col(new) / hours for old, new in named if old.endswith("_slope")]
-    lasts = [new for old, new in named if old.endswith("_last") and made[new].type == "integer"]
-    grid = binning.numbered(grid.with_columns(*slopes, pl.col(lasts).cast(pl.Int64)))
+    shown = [
+        (pl.col(m.result) / hours if m.result.endswith("_slope") else pl.col(m.result))
+        .cast(m.dtype)
+        .alias(m.name)
+        for m in made
+    ]
+    grid = features.select(*(pl.col(key).cast(types[key]) for key in keys), work.time, *shown)
+    if any(types[key] == pl.Enum for key in keys):  # its order is its own
+        grid = grid.sort(*keys, work.time)
+    grid = binning.numbered(grid)
     account = accounting.made(
-        "grid", total, frame.collect_schema(), done["rows"]["features"], grid.collect_schema()
+        "grid", told["rows"], types, grid.select(pl.len()).collect().item(), grid.collect_schema()
     )
-    account["found"] = _found(frame, columns, work, total - done["made_of"])
+    account["found"] = _found(told, work, done["made_of"])
     account["engine"] = "; ".join(DOERS.get(by, f"gpu: {by}") for by in done["by"])
-    return grid, made, account
+    described = {n: columns[n] for n in (*keys, work.time)} | {m.name: m.column for m in made}
+    described[work.time] = described[work.time].model_copy(update={"unique": False})
+    return grid, described, account
 
 
 def _work(frame: pl.LazyFrame, columns: Columns, params: Params) -> Work:
-    """Return what is to be done, for `tasks.frames`."""
-    require_columns("clean.steps.grid.limits", params.limits, columns)
-    time, keys, schema = clock(columns, frame, "grid"), groups(columns), frame.collect_schema()
+    """Return what is to be done, for `tasks.frames`; columns are numbered, so that no result is
+    named like another one.
+    """
+    types = frame.collect_schema()
+    check("grid", params.limits, columns, types, empties=True)
+    time, keys = clock(columns, frame, "grid"), groups(columns)
+    zone = getattr(types[time], "time_zone", None)
+    texts = [n for n in by_role(columns, "target") if not types[n].is_numeric()]
+    measured = [
+        _measured(number, name, columns[name], params)
+        for number, name in enumerate(columns)
+        if columns[name].role in ("feature", "target") and types[name].is_numeric()
+    ]
+    problems = []
     if len(keys) > 1:
-        raise ParamsError(
-            f"clean.steps.grid: expected at most one column of role group, found "
-            f"{', '.join(keys)}; `sorted_unique` and `resample` take several"
+        several = f"expected at most one column of role group, found {', '.join(keys)}"
+        problems.append(f"{several}; `sorted_unique` and `resample` take several")
+    if texts:
+        problems.append(
+            f"target {', '.join(texts)} is no number; `resample` takes it (target: last)"
         )
-    measured = []
-    for name, column in columns.items():
-        if column.role not in ("feature", "target") or not schema[name].is_numeric():
-            continue
-        limits = params.limits.get(name)
-        if limits is None and column.role == "feature":
-            limits = Range(min=column.min, max=column.max)
-        low, high = (limits.min, limits.max) if limits else (None, None)
-        offset, scale = _conversion(column.unit, params)
-        measured.append(Column(name=name, low=low, high=high, offset=offset, scale=scale))
     if not measured:
-        raise ParamsError("clean.steps.grid: expected numeric features or a target, found none")
+        problems.append("expected numeric features or a target, found none")
+    if zone not in (None, "UTC") and length(params.every) > timedelta(hours=1):
+        long = f"steps of {params.every} are not even in {zone}, which sets its clocks"
+        problems.append(f"{long}; make the times UTC by `time_zone`, or use `resample`")
+    if problems:
+        raise ParamsError("\n".join(f"clean.steps.grid: {problem}" for problem in problems))
     return Work(
         time=time,
         key=keys[0] if keys else None,
@@ -172,85 +209,106 @@ def _work(frame: pl.LazyFrame, columns: Columns, params: Params) -> Work:
         statistics=tuple(dict.fromkeys((*params.statistics, params.target, "mean"))),
         windows={window: params.steps(window) for window in params.windows},
         rolling=tuple(params.rolling),
-        lags=tuple(params.steps(lag) for lag in params.lags),
+        lags=tuple(dict.fromkeys(params.steps(lag) for lag in params.lags)),
         daily=(),
         compression="lz4",  # written once more, as one file
     )
 
 
-def _wanted(unit: str | None, params: Params) -> tuple[str, str] | None:
-    """Return the unit that a column has and the one that it is to have; None: it stays."""
-    old = unit_of(unit)
-    return (old, params.to[old]) if old in params.to and params.to[old] != old else None
+def _measured(number: int, name: str, column: schema.Column, params: Params) -> Column:
+    """Return a column for `tasks.frames`; a target is neither limited, filled nor converted."""
+    renamed = f"__{number}__"
+    if column.role == "target":
+        return Column(name=name, rename=renamed, fill=False)
+    limits = params.limits.get(name, Range(min=column.min, max=column.max))
+    factor, offset = 1.0, 0.0
+    if units := _wanted(column, params):
+        old, new = (UNITS[unit] for unit in units)
+        factor, offset = old.factor / new.factor, (old.offset - new.offset) / old.factor
+    return Column(
+        name=name, rename=renamed, low=limits.min, high=limits.max, offset=offset, scale=factor
+    )
 
 
-def _conversion(unit: str | None, params: Params) -> tuple[float, float]:
-    """Return offset and scale of `value = (raw + offset) * scale`."""
-    if not (units := _wanted(unit, params)):
-        return 0.0, 1.0
-    old, new = (UNITS[name] for name in units)
-    return (old.offset - new.offset) / old.factor, old.factor / new.factor
+def _wanted(column: schema.Column, params: Params) -> tuple[str, str] | None:
+    """Return the unit that a feature has and the one that it is to have; None: it stays."""
+    old = unit_of(column.unit)
+    converts = column.role == "feature" and old in params.to and params.to[old] != old
+    return (old, params.to[old]) if old and converts else None
 
 
-def _described(
-    columns: Columns, work: Work, params: Params
-) -> tuple[Columns, list[tuple[str, str]]]:
-    """Return the grid's columns, and for each what `tasks.frames` calls it beside its name here.
+def _columns(columns: Columns, types: pl.Schema, work: Work, params: Params) -> list[Made]:
+    """Return the columns of the grid, named as `resample`, `rolling` and `lags` name theirs.
 
-    Names are as `resample`, `rolling` and `lags` give them.
+    Raises:
+        ParamsError: two have one name.
     """
-    made = {name: columns[name] for name in (*groups(columns), work.time)}
-    made[work.time] = made[work.time].model_copy(update={"unique": False})
-    named: list[tuple[str, str]] = []
-    means = {}
-    for name in work.names:
-        column = columns[name]
-        if units := _wanted(column.unit, params):
+    made, means = [], []
+    for measured in work.columns:
+        name, column = measured.name, columns[measured.name]
+        if units := _wanted(column, params):
             column = converted(column, *units)
         target = column.role == "target"
         wanted = [params.target] if target else params.statistics
         for statistic in wanted:
             new = name if len(wanted) == 1 else f"{name}_{statistic}"
-            named.append((f"{name}_{statistic}", new))
-            made[new] = binning.described(column, statistic)
-            if params.of_target if target else statistic == "mean":
-                means[name] = new
+            kept = types[name] if column.type == "integer" else pl.Float64
+            dtype = {"count": pl.UInt32, "last": kept}.get(statistic, pl.Float64)
+            told = binning.described(column, statistic)
+            made.append(Made(f"{measured.named}_{statistic}", new, told, dtype))
+        if params.of_target or not target:
+            new = name if len(wanted) == 1 else f"{name}_mean"
+            means.append(Made(measured.named, new, binning.described(column, "mean")))
     for window in params.windows:
         for statistic in params.rolling:
-            for name, mean in means.items():
-                new = f"{mean}_{window}_{statistic}"
-                named.append((f"{name}_{window}_{statistic}", new))
-                made[new] = rolling.described(made[mean], statistic)
+            made += [
+                Made(
+                    f"{mean.result}_{window}_{statistic}",
+                    f"{mean.name}_{window}_{statistic}",
+                    rolling.described(mean.column, statistic),
+                )
+                for mean in means
+            ]
     for lag in params.lags:
-        for name, mean in means.items():
-            new = f"{mean}_lag_{lag}"
-            named.append((f"{name}_lag{params.steps(lag)}", new))
-            made[new] = made[mean].model_copy(update={"role": "feature", "nullable": True})
-    return made, named
+        for mean in means:
+            column = mean.column.model_copy(update={"role": "feature", "nullable": True})
+            result = f"{mean.result}_lag{params.steps(lag)}"
+            made.append(Made(result, f"{mean.name}_lag_{lag}", column))
+    names = [*groups(columns), work.time, *(m.name for m in made)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ParamsError(
+            f"clean.steps.grid: {', '.join(twice)}: two columns would have this name; rename those "
+            "of the table, or change windows, lags or statistics"
+        )
+    return made
 
 
-def _found(frame: pl.LazyFrame, columns: Columns, work: Work, gone: int) -> list[Finding]:
-    """Return what was counted: rows without series or time, repeats, values outside their range.
-
-    gone: rows that the grid was not made of.
+def _told(frame: pl.LazyFrame, columns: Columns, work: Work) -> dict[str, int]:
+    """Return counts of the table: rows, those without series or time (`nowhere`), and of each
+    column the values outside its range; and (`first …`) the first row of each.
     """
-    nowhere = pl.any_horizontal(pl.col(*groups(columns), work.time).is_null())
-    masks = {"": nowhere}
+    masks = {"nowhere": pl.any_horizontal(pl.col(*groups(columns), work.time).is_null())}
     for column in work.columns:
-        value = pl.col(column.name)
+        value = pl.col(column.name).cast(pl.Float64)
         low = pl.lit(False) if column.low is None else value < column.low
         high = pl.lit(False) if column.high is None else value > column.high
-        masks[column.name] = (low | high) & value.is_not_nan()
-    sums = [mask.fill_null(False).sum().alias(f"n{i}") for i, mask in enumerate(masks.values())]
-    firsts = [
-        pl.col(ROW).filter(mask).min().alias(f"r{i}") for i, mask in enumerate(masks.values())
+        masks[column.named] = (low | high) & value.is_finite()
+    asked = {"rows": pl.len()}
+    for name, mask in masks.items():
+        asked |= {name: mask.sum(), f"first {name}": pl.col(ROW).filter(mask).min()}
+    return frame.select(**asked).collect(engine="streaming").to_dicts()[0]
+
+
+def _found(told: dict[str, int], work: Work, made_of: int) -> list[Finding]:
+    """Return the counts as findings; made_of: rows of which the grid was made."""
+    found = [
+        finding(what, column, "", told[name], told[f"first {name}"])
+        for what, column, name in (
+            ("without series or time", "", "nowhere"),
+            *(("outside its range", c.name, c.named) for c in work.columns),
+        )
+        if told[name]
     ]
-    [told] = frame.select(*sums, *firsts).collect(engine="streaming").to_dicts()
-    found = []
-    for at, name in enumerate(masks):
-        if count := told[f"n{at}"]:
-            what = "outside its range" if name else "without series or time"
-            found.append(finding(what, name, "", count, told[f"r{at}"]))
-    if repeats := gone - told["n0"]:
+    if repeats := told["rows"] - told["nowhere"] - made_of:
         found.append(finding("repeats of a series and time", "", "the first stays", repeats))
     return found

@@ -43,22 +43,8 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     Raises:
         ParamsError: limits for columns that are not there or not numbers, or a target made missing.
     """
-    require_columns("clean.steps.range.limits", params.limits, columns)
     schema = frame.collect_schema()
-    problems = [
-        f"clean.steps.range.limits.{name}: {schema[name]} has no range"
-        for name in params.limits
-        if not schema[name].is_numeric()
-    ]
-    problems += [
-        f"clean.steps.range.limits.{name}: a {columns[name].role} cannot be made missing; use "
-        "`outside: drop`, or `clip`"
-        for name in params.limits
-        if params.outside == "missing"
-        and columns[name].role in ("target", "time", "group", "split")
-    ]
-    if problems:
-        raise ParamsError("\n".join(problems))
+    check("range", params.limits, columns, schema, empties=params.outside == "missing")
     changed, kept = [], []
     for name, (low, high) in _limits(columns, schema, params).items():
         value = pl.col(name)
@@ -74,6 +60,31 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     if kept:
         frame = frame.filter(pl.all_horizontal(kept))
     return frame.with_columns(changed), columns
+
+
+def check(
+    step: str, limits: dict[str, Range], columns: Columns, schema: pl.Schema, empties: bool
+) -> None:
+    """Check that limits are of numbers, and of columns that may be made missing, if they are.
+
+    Raises:
+        ParamsError: they are not.
+    """
+    where = f"clean.steps.{step}.limits"
+    require_columns(where, limits, columns)
+    problems = [
+        f"{where}.{name}: {schema[name]} has no range"
+        for name in limits
+        if not schema[name].is_numeric()
+    ]
+    problems += [
+        f"{where}.{name}: a {columns[name].role} cannot be made missing; use `range` with "
+        "`outside: drop`, or `clip`"
+        for name in limits
+        if empties and columns[name].role in ("target", "time", "group", "split")
+    ]
+    if problems:
+        raise ParamsError("\n".join(problems))
 
 
 def _limits(

@@ -6,9 +6,10 @@ one column repeat each other.
 """
 
 from datetime import timedelta
+from typing import Annotated
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from tasks.clean.series import (
     SERIES,
@@ -30,22 +31,24 @@ NEEDS_GRID = True
 SPREADS = ("std", "slope")
 
 
+def _known(given: list[str]) -> list[str]:
+    wrong = [s for s in given if s not in windows.ROLLING and windows.quantile(s) is None]
+    if wrong:
+        raise ValueError(
+            f"unknown statistics {', '.join(wrong)}. Known: {', '.join(windows.ROLLING)}, and "
+            "quantiles such as q10"
+        )
+    return given
+
+
+Statistics = Annotated[list[str], AfterValidator(_known)]
+
+
 class Params(Measured):
     """`windows`: how far back; `statistics`: mean, std, min, max, slope (per hour), q05 to q95."""
 
     windows: list[Duration] = Field(default=[])
-    statistics: list[str] = Field(default=["mean", "std"], min_length=1)
-
-    @field_validator("statistics")
-    @classmethod
-    def _known(cls, given: list[str]) -> list[str]:
-        wrong = [s for s in given if s not in windows.ROLLING and windows.quantile(s) is None]
-        if wrong:
-            raise ValueError(
-                f"unknown statistics {', '.join(wrong)}. Known: {', '.join(windows.ROLLING)}, and "
-                "quantiles such as q10"
-            )
-        return given
+    statistics: Statistics = Field(default=["mean", "std"], min_length=1)
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

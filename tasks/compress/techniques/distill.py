@@ -45,6 +45,11 @@ def passes(params: Params, model: Plugin) -> int:
     return 2 * getattr(model.typed, "epochs", 1)
 
 
+def lessons(params: Params, model: Plugin) -> int:
+    """Return how often the teacher goes over it."""
+    return getattr(model.typed, "epochs", 0)
+
+
 def outline(params: Params, model: Plugin) -> Plugin | None:
     """Return what gives a graph the same shape sooner: as many trees, cut instead of taught."""
     if not hasattr(model.module, "truncate"):

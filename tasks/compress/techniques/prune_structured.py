@@ -48,6 +48,11 @@ def passes(params: Params, model: Plugin) -> int:
     return params.steps * params.epochs
 
 
+def lessons(params: Params, model: Plugin) -> int:
+    """Return how often the teacher goes over it."""
+    return passes(params, model) if params.teacher else 0
+
+
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """Return the model without its least important channels.
 

@@ -39,6 +39,11 @@ def passes(params: Params, model: Plugin) -> int:
     return SLOWER * params.epochs
 
 
+def lessons(params: Params, model: Plugin) -> int:
+    """Return how often the teacher goes over it."""
+    return params.epochs if params.teacher else 0
+
+
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """Return the model with weights that were fitted under rounding."""
     from tasks.nets.rounding import rounded, unrounded

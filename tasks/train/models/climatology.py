@@ -1,4 +1,4 @@
-"""What the target was at the same time of the season: its quantiles in all of the training rows.
+"""What the target was at the same time of the season: its quantiles in the training rows.
 
 The forecast that knows the clock and nothing else (Wilks 2019, "Statistical Methods in the
 Atmospheric Sciences", section 9.1): far ahead it is hard to beat, and a good member of an
@@ -6,7 +6,8 @@ Atmospheric Sciences", section 9.1): far ahead it is hard to beat, and a good me
 """
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import Graph, matrix, output_name
 from tasks.core.plugins import PluginParams
 from tasks.core.sequence import PERIODS_S, Sequence, of
-from tasks.train import arrays
+from tasks.train import arrays, conformal, window_trees
 
 TASKS = ("forecast",)
 LIBRARIES = ("numpy", "safetensors")
@@ -31,25 +32,26 @@ class Params(PluginParams):
 @dataclass(frozen=True)
 class Climatology:
     """quantiles: (season, quantile) float64, of each time of the season; start: in steps, from -0.5
-    to 0.5, how far the grid is from the season's beginning.
+    to 0.5, how far the grid is from the season's beginning; offsets: (horizon, quantile) float64,
+    added to the quantiles.
     """
 
     sequence: Sequence
     quantiles: np.ndarray
     start: float
+    offsets: np.ndarray
 
 
 def fit(data: FitData, params: Params, context: FitContext) -> Climatology:
-    """Return the quantiles at each time of the season, of all rows: they are the interval.
+    """Return the quantiles at each time of the season, calibrated on the rows kept back.
 
     Raises:
         DataError: no cycle that is known in advance is as long as the season.
     """
     sequence = of(data.sequence)
-    X, y = np.concatenate([data.X, data.X_stop]), np.concatenate([data.y, data.y_stop])
-    first = _steps(sequence, X[:1])[0, 0]
+    first = _steps(sequence, data.X[:1])[0, 0]
     start = float(first - np.rint(first))
-    times, values = _times(sequence, start, X).ravel(), y.ravel()
+    times, values = _times(sequence, start, data.X).ravel(), data.y.ravel()
     overall = np.quantile(values, sequence.quantiles)
     order = np.argsort(times, kind="stable")
     ends = np.searchsorted(times[order], np.arange(1, sequence.season))
@@ -57,12 +59,16 @@ def fit(data: FitData, params: Params, context: FitContext) -> Climatology:
         np.quantile(at_once, sequence.quantiles) if len(at_once) else overall
         for at_once in np.split(values[order], ends)
     ]
-    return Climatology(sequence, np.stack(found), start)
+    zero = np.zeros((sequence.horizon, len(sequence.quantiles)))
+    model = Climatology(sequence, np.stack(found), start, zero)
+    kept = predict(model, data.X_stop)
+    return replace(model, offsets=conformal.offsets(data.y_stop, kept, sequence.quantiles))
 
 
 def predict(model: Climatology, X: np.ndarray) -> np.ndarray:
-    """Return the quantiles, (n, horizon, quantile) float64."""
-    return model.quantiles[_times(model.sequence, model.start, X)]
+    """Return the quantiles, (n, horizon, quantile) float64, ascending."""
+    found = model.quantiles[_times(model.sequence, model.start, X)]
+    return conformal.ascending(found + model.offsets, model.sequence.median)
 
 
 def to_onnx(model: Climatology) -> Any:
@@ -80,7 +86,7 @@ def to_onnx(model: Climatology) -> Any:
     season = graph.constant(sequence.season, np.int64)
     times = graph.add("Mod", graph.cast(nearest, "int64"), season)
     found = graph.add("Gather", graph.constant(model.quantiles), times, axis=0)
-    last = graph.add("Reshape", found, graph.constant([-1, sequence.outputs], np.int64))
+    last = window_trees.ascending(graph, found, model.offsets, sequence)
     inputs = matrix(len(sequence.feature_names))
     return graph.model(inputs, last, output_name("forecast"), sequence.outputs)
 
@@ -90,7 +96,8 @@ def _turning(sequence: Sequence) -> list[list[int]]:
     known, step = sequence.known, sequence.step_s
     for cycle, period in PERIODS_S.items():
         names = [f"sine of {cycle}", f"cosine of {cycle}"]
-        if round(period / step) == sequence.season and set(names) <= set(known):
+        whole = math.isclose(period, sequence.season * step, rel_tol=1e-9)
+        if whole and set(names) <= set(known):
             first = np.arange(sequence.horizon) * len(known) + sequence.past_size
             return [(first + known.index(name)).tolist() for name in names]
     raise DataError(
@@ -114,13 +121,14 @@ def _times(sequence: Sequence, start: float, X: np.ndarray) -> np.ndarray:
 def save(model: Climatology, folder: Path) -> None:
     """Write `model.safetensors` and `model.json`."""
     facts = {"sequence": json.loads(model.sequence.model_dump_json()), "start": model.start}
-    arrays.save(folder, {"quantiles": model.quantiles}, facts)
+    arrays.save(folder, {"quantiles": model.quantiles, "offsets": model.offsets}, facts)
 
 
 def load(folder: Path) -> Climatology:
     """Return the saved model."""
     numbers, facts = arrays.load(folder)
-    return Climatology(Sequence(**facts["sequence"]), numbers["quantiles"], facts["start"])
+    sequence, start = Sequence(**facts["sequence"]), facts["start"]
+    return Climatology(sequence, numbers["quantiles"], start, numbers["offsets"])
 
 
 def importances(model: Climatology) -> np.ndarray:
@@ -129,6 +137,11 @@ def importances(model: Climatology) -> np.ndarray:
     for columns in _turning(model.sequence):
         shares[columns] = 0.5 / model.sequence.horizon
     return shares
+
+
+def facts(model: Climatology) -> dict[str, Any]:
+    """Return no facts: nothing is iterated."""
+    return {}
 
 
 def curves(model: Climatology) -> dict[str, list[float]]:

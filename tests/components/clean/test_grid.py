@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from tasks.clean import chain, parts
 from tasks.clean.params import Params
-from tasks.core.errors import ParamsError
+from tasks.core.errors import DataError, EngineUnavailable, ParamsError
 from tasks.core.schema import ROW, Column, Columns, load_columns
 from tasks.frames import engines, run
 from tests.components.clean.test_parts import table
@@ -170,11 +171,12 @@ def test_rows_without_series_or_time_are_counted_and_left_out(source, tmp_path):
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"every": "7m"}, "a day is a whole number; `resample` takes others"),
+        ({"every": "7m"}, "expected whole seconds that divide a day"),
         ({"every": "1500ms"}, "expected whole seconds"),
+        ({"windows": ["1h", "1h"]}, "windows: 1h stands there twice"),
         ({"windows": ["20m"]}, "20m: no whole number of steps of 15m"),
         ({"statistics": ["max"], "lags": ["15m"]}, "`statistics` needs mean"),
-        ({"rolling": ["median"]}, "unknown statistics median"),
+        ({"rolling": ["median"]}, "rolling: Value error, unknown statistics median"),
         ({"to": {"degF": "hPa"}}, "degF is a temperature, hPa a pressure"),
     ],
 )
@@ -198,3 +200,110 @@ def test_tables_that_do_not_fit_are_refused(source, change, said):
     columns = {n: c.model_copy(update=change.get(n, {})) for n, c in COLUMNS.items()}
     with pytest.raises(ParamsError, match=said):
         chain.run(pl.read_parquet(source), columns, steps("grid"))
+
+
+def small(**columns: list) -> pl.DataFrame:
+    """Return a row every five minutes, with row numbers."""
+    n = len(next(iter(columns.values())))
+    times = pl.datetime_range(
+        datetime(2026, 1, 1),
+        datetime(2026, 1, 1) + timedelta(minutes=5 * (n - 1)),
+        "5m",
+        eager=True,
+    )
+    return pl.DataFrame({"t": times, **columns}).with_row_index(ROW, offset=1)
+
+
+TIME: Columns = {"t": Column(type="datetime", role="time")}
+FLOAT, TARGET = Column(type="float"), Column(type="float", role="target", unit="degF")
+
+
+def test_the_target_is_neither_filled_nor_converted_nor_limited():
+    columns = TIME | {"a": FLOAT, "y": TARGET}
+    raw = small(a=[1.0, None, 3.0], y=[50.0, None, 54.0])
+    made, described, _ = chain.run(
+        raw, columns, steps({"grid": {"every": "5m", "fill_rows": 3, "to": {"degF": "degC"}}})
+    )
+    assert made["y"].to_list() == [50.0, None, 54.0]
+    assert made["a"].to_list() == [1.0, 1.0, 3.0]
+    assert described["y"].unit == "degF"
+    with pytest.raises(ParamsError, match=r"limits.y: a target cannot be made missing"):
+        chain.run(raw, columns, steps({"grid": {"limits": {"y": {"max": 1}}}}))
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_columns_named_like_results_keep_their_values(monkeypatch, many):
+    monkeypatch.setattr(engines, "MANY_ROWS", many)
+    columns = TIME | {"a": FLOAT, "a_mean": FLOAT}
+    raw = small(a=[1.0, 2.0, 3.0, 7.0], a_mean=[10.0, 20.0, 30.0, 70.0])
+    given = {"every": "5m", "lags": ["5m"], "windows": ["10m"], "rolling": ["mean"]}
+    made, _, _ = chain.run(raw, columns, steps({"grid": given}))
+    for name in ("a", "a_mean"):
+        assert made[name].to_list() == raw[name].to_list()
+        assert made[f"{name}_lag_5m"].to_list()[1:] == raw[name].to_list()[:-1]
+    given["statistics"] = ["mean", "max"]
+    columns = TIME | {"a": FLOAT, "a_mean_lag_5m": FLOAT}
+    raw = raw.rename({"a_mean": "a_mean_lag_5m"})
+    chain.run(raw, columns, steps({"grid": given}))
+    with pytest.raises(ParamsError, match=r"a_lag_5m: two columns would have this name"):
+        chain.run(
+            raw.rename({"a_mean_lag_5m": "a_lag_5m"}),
+            TIME | {"a": FLOAT, "a_lag_5m": FLOAT},
+            steps({"grid": {"every": "5m", "lags": ["5m"]}}),
+        )
+
+
+def test_what_it_cannot_do_it_says(source):
+    raw = small(a=[1.0, 2.0], y=["on", "off"])
+    state = TIME | {"a": FLOAT, "y": Column(type="category", role="target")}
+    with pytest.raises(ParamsError, match="target y is no number; `resample` takes it"):
+        chain.run(raw, state, steps("grid"))
+    there = small(a=[1.0, 2.0]).with_columns(pl.col("t").dt.replace_time_zone("Europe/Brussels"))
+    with pytest.raises(ParamsError, match="steps of 6h are not even in Europe/Brussels"):
+        chain.run(there, TIME | {"a": FLOAT}, steps({"grid": {"every": "6h"}}))
+    with pytest.raises(EngineUnavailable, match="cudf needs a GPU"):
+        chain.run(raw.drop("y"), TIME | {"a": FLOAT}, steps("grid"), demanded=True)
+    never = small(a=[1.0, 2.0]).with_columns(t=pl.lit(None, pl.Datetime("us")))
+    never.write_parquet(source)
+    given = (source, TIME | {"a": FLOAT}, steps("grid"), "cpu", source.parent / "kept")
+    with pytest.raises(DataError, match="step 'grid' left none of 2 rows"):
+        parts.run(*given, source.parent)
+
+
+def test_in_parts_after_another_step_it_tells_the_same_rows(source, tmp_path, monkeypatch):
+    rows = pl.read_parquet(source)
+    rows = rows.with_columns(sensor=pl.when(pl.col("sensor") != "s3").then("sensor"))
+    rows.write_parquet(source)  # a part has no key
+    whole = from_file(source, tmp_path / "whole", "types", ONE)
+    monkeypatch.setattr(parts, "PART_ROWS", 2500)
+    split = from_file(source, tmp_path / "split", "types", ONE)
+    assert split[2][1]["parts"] > 2
+    assert_frame_equal(split[0], whole[0], check_exact=True)
+    told = [sorted(json.dumps(f) for f in found[2][1]["found"]) for found in (split, whole)]
+    assert told[0] == told[1]
+
+
+def test_what_was_cut_otherwise_before_is_not_read(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "PART_BYTES", 100_000)
+    many = from_file(source, tmp_path, ONE)
+    monkeypatch.setattr(run, "PART_BYTES", 10**9)
+    assert_frame_equal(from_file(source, tmp_path, ONE)[0], many[0], check_exact=True)
+
+
+def test_integers_and_enums_stay_what_they_are(source):
+    order = pl.Enum(["zz", "aa"])
+    raw = small(a=[1, 2, 3, 4], k=["aa", "zz", "aa", "zz"]).cast({"k": order, "a": pl.Int32})
+    columns = TIME | {"a": Column(type="integer"), "k": Column(type="category", role="group")}
+    given = {"statistics": ["last", "count"], "every": "1h"}
+    made, _, _ = chain.run(raw, columns, steps({"grid": given}))
+    single, _, _ = chain.run(raw, columns, steps("sorted_unique", {"resample": given}))
+    assert_frame_equal(made, single)
+
+
+def test_lags_of_a_target_are_of_its_mean(source):
+    columns = TIME | {"y": Column(type="integer", role="target")}
+    given = {"every": "10m", "target": "last", "of_target": True, "lags": ["10m"]}
+    made, described, _ = chain.run(small(y=[1, 2, 3, 5]), columns, steps({"grid": given}))
+    assert made["y"].to_list() == [2, 5]
+    assert made["y_lag_10m"].to_list() == [None, 1.5]
+    assert described["y_lag_10m"].type == "float"

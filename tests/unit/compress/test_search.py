@@ -137,7 +137,7 @@ def test_what_several_begin_with_is_paid_for_once():
 
 
 def test_what_has_the_same_graph_as_another_is_not_thought_to_be_faster():
-    known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.6, None))
+    known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.52, None))
     known["zeros"] = replace(known["zeros"], weights=0.3)
     search = Search(known)
     search.tell("int8", 0.0)
@@ -202,6 +202,22 @@ def test_a_sketch_is_what_the_variant_turns_out_to_be(digits: Study, tmp_path, n
             after = stated["metrics"]["accuracy"]
             lost = share_lost(before["metrics"]["accuracy"], after, "classification")
             assert sketch.loss == pytest.approx(lost)
+
+
+def test_a_sketch_counts_a_teachers_passes(digits: Study, tmp_path):
+    recipes = {
+        "taught": [technique("qat", epochs=6), technique("ptq_int8")],
+        "alone": [technique("qat", epochs=6, teacher=0), technique("ptq_int8")],
+        "less": [technique("qat", epochs=3, teacher=0), technique("ptq_int8")],
+    }
+    sketches.write(
+        *(tmp_path, digits.fp32("convnet"), digits.fitted("convnet"), digits.model("convnet")),
+        *(recipes, digits.data.folder, digits.metrics, 1e-4, 64, 0),
+    )
+    found = json.loads((tmp_path / sketches.FILE).read_text())
+    taught, alone, less = (found[label]["begins"][0] for label in recipes)
+    assert taught > alone > less
+    assert taught - alone < alone - less, "to predict is less than to be fitted"
 
 
 def test_a_workload_may_ask_for_all():
