@@ -21,6 +21,7 @@ SCOPE = "group"
 ONCE = True  # without the first spikes, smaller ones stand out
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 CALM = "1d"  # the longer window
+MARK = "__spike__"
 
 
 class Params(Measured):
@@ -48,9 +49,10 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     names = measured(frame, columns, params, "spikes")
     if params.action == "report" or not names:
         return frame, columns
-    spikes = _spikes(frame, names, columns, params)
-    changed = [pl.when(~spike).then(pl.col(name)).alias(name) for name, spike in spikes.items()]
-    return frame.with_columns(changed), columns
+    kept = frame.collect_schema().names()
+    marked = _marked(frame, names, columns, params)
+    changed = [pl.when(~pl.col(f"{MARK}{name}")).then(pl.col(name)).alias(name) for name in names]
+    return marked.with_columns(changed).select(kept), columns
 
 
 def findings(
@@ -60,7 +62,8 @@ def findings(
     names = measured(before.lazy(), columns, params, "spikes")
     if params.action == "missing":
         return emptied("spike", before, after, names, by_value=False)
-    marks = before.select(ROW, **_spikes(before.lazy(), names, columns, params))
+    marked = _marked(before.lazy(), names, columns, params)
+    marks = marked.select(ROW, *(pl.col(f"{MARK}{name}").alias(name) for name in names)).collect()
     return [
         finding("spike (stays)", n, "", marks[n].sum(), marks.filter(pl.col(n))[ROW].min())
         for n in names
@@ -68,31 +71,39 @@ def findings(
     ]
 
 
-def _spikes(
+def _marked(
     frame: pl.LazyFrame, names: list[str], columns: Columns, params: Params
-) -> dict[str, pl.Expr]:
-    """Return for each column whether a value is a spike."""
+) -> pl.LazyFrame:
+    """Return the frame with a column `MARK`name beside each: whether its value is a spike.
+
+    In three stages: within `over`, Polars computes what stands twice in an expression twice.
+    """
     time, keys = clock(columns, frame, "spikes"), groups(columns)
     rows = _rows(frame, keys, time, params) if params.centred else 0
     within = in_order(frame, keys, time)
-    return {
-        name: within(_spike(pl.col(name), time, params, rows)).fill_null(False) for name in names
-    }
 
-
-def _spike(value: pl.Expr, time: str, params: Params, rows: int) -> pl.Expr:
-    def middle(values: pl.Expr, window: str) -> pl.Expr:
+    def middle(name: str, window: str) -> pl.Expr:
         if rows and window == params.window:
-            return values.rolling_median(rows, min_samples=3, center=True)
-        return values.rolling_median_by(time, window, min_samples=3)
+            return pl.col(name).rolling_median(rows, min_samples=3, center=True)
+        return pl.col(name).rolling_median_by(time, window, min_samples=3)
 
-    away = (value - middle(value, params.window)).abs()
-    spread = pl.max_horizontal(middle(away, params.window), middle(away, CALM))
-    out = (away > params.threshold * MAD_TO_SIGMA * spread) & (spread > 0)
-    out = out.fill_null(False)
+    away, spread, marks = [], [], []
+    for name in names:
+        distance, usual, mark = f"__away__{name}", f"__spread__{name}", f"{MARK}{name}"
+        away.append(within((pl.col(name) - middle(name, params.window)).abs()).alias(distance))
+        windows = (middle(distance, window) for window in (params.window, CALM))
+        spread.append(within(pl.max_horizontal(windows)).alias(usual))
+        out = pl.col(distance) > params.threshold * MAD_TO_SIGMA * pl.col(usual)
+        few = _few((out & (pl.col(usual) > 0)).fill_null(False), params.most)
+        marks.append(within(few).fill_null(False).alias(mark))
+    return frame.with_columns(away).with_columns(spread).with_columns(marks)
+
+
+def _few(out: pl.Expr, most: int) -> pl.Expr:
+    """Return what is out, where it is so for a few rows alone."""
     place = pl.int_range(pl.len())
     calm = pl.when(~out).then(place).forward_fill().fill_null(-1)
-    return out & (place - calm <= params.most)
+    return out & (place - calm <= most)
 
 
 def _rows(frame: pl.LazyFrame, keys: list[str], time: str, params: Params) -> int:
