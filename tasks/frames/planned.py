@@ -8,13 +8,14 @@ split by sensor first. Memory: twice the rows of the sensors of a pass, and two 
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import polars as pl
 
 from tasks.core import frames
 from tasks.core.errors import DataError, EngineUnavailable
 from tasks.frames import plan
 from tasks.frames.spec import Work
-from tasks.frames.survey import check, keys_of
+from tasks.frames.survey import check, check_spans, keys_of
 from tasks.frames.tables import Tables
 
 ROW_BYTES = 2 * 8  # of a value, a time or a key: read, then split
@@ -70,8 +71,13 @@ class Engine:
         return {n: split.get((self.keys[n],), nothing) for n in range(begin, end)}
 
     def compute(self, rows: Rows, begin: int, end: int) -> tuple[Tables, str]:
-        """Return the tables of sensors `begin` to `end`, which leave `rows`, and what made them."""
+        """Return the tables of sensors `begin` to `end`, which leave `rows`, and what made them.
+
+        Raises:
+            DataError: a sensor's grid would be mostly empty.
+        """
         taken = [rows.pop(sensor) for sensor in range(begin, end)]
+        self._check(taken, begin, end)
         if self.name != "polars":
             return self._on_gpu(pl.concat(taken))
         with ThreadPoolExecutor(self.threads) as pool:
@@ -79,6 +85,19 @@ class Engine:
         daily = [t.daily for t in made if t.daily is not None]
         features, rows_used = pl.concat([t.features for t in made]), sum(t.rows for t in made)
         return Tables(features, pl.concat(daily) if daily else None, rows_used), "polars"
+
+    def _check(self, taken: list[pl.DataFrame], begin: int, end: int) -> None:
+        """Check that no sensor's grid is mostly empty.
+
+        Raises:
+            DataError: one is.
+        """
+        times = pl.col(self.work.time).dt.epoch("us")
+        spans = [rows.select(times.min().alias("a"), times.max().alias("b")) for rows in taken]
+        span = pl.concat(spans).fill_null(0)
+        count = np.array([rows.height for rows in taken])
+        first, last = span["a"].to_numpy(), span["b"].to_numpy()
+        check_spans(self.keys[begin:end], count, first, last, self.work)
 
     def _sensor(self, rows: pl.DataFrame) -> Tables:
         """Return the tables of one sensor: without the key, no expression has to group."""

@@ -121,10 +121,11 @@ def check_spans(
         return
     at = wrong[0]
     begin, end = (np.datetime64(int(t[at]), "us").astype("M8[s]") for t in (first, last))
+    whose = f"Series {keys[int(at)]!r}" if work.key else "The table"
     raise DataError(
-        f"Sensor {keys[int(at)]!r} has {count[at]} rows from {begin} to {end}: a grid of "
-        f"{work.grid_s} s would have {steps[at]} rows ({len(wrong)} such sensors). Is a "
-        "time wrong? Drop those rows, or choose a longer grid_s."
+        f"{whose} has {count[at]} rows from {begin} to {end}: a grid of "
+        f"{work.grid_s} s would have {steps[at]} rows ({len(wrong)} such series). Is a "
+        "time wrong? Drop those rows, or choose a longer period."
     )
 
 

@@ -307,3 +307,13 @@ def test_lags_of_a_target_are_of_its_mean(source):
     assert made["y"].to_list() == [2, 5]
     assert made["y_lag_10m"].to_list() == [None, 1.5]
     assert described["y_lag_10m"].type == "float"
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_a_wrong_year_is_refused_before_it_fills_the_memory(source, tmp_path, monkeypatch, many):
+    monkeypatch.setattr(engines, "MANY_ROWS", many)
+    rows = pl.read_parquet(source)
+    wrong = pl.when(pl.col(ROW) == 7).then(pl.lit(datetime(1900, 1, 1))).otherwise("t")
+    rows.with_columns(t=wrong).write_parquet(source)
+    with pytest.raises(DataError, match=r"clean.steps.grid: Series 's\d' has .* Is a time wrong"):
+        from_file(source, tmp_path, {"grid": {"every": "1m"}})
