@@ -38,21 +38,21 @@ def fitted(path: Path, data: FitData, **params: Any) -> Any:
 
 @needs_keras
 @pytest.mark.parametrize(
-    ("outputs", "last", "classes"),
+    ("units", "last", "classes"),
     [(3, "softmax", 3), (3, None, 3), (1, "sigmoid", 2), (1, None, 2)],
 )
-def test_its_graph_gives_what_keras_gives_for_any_number_of_rows(tmp_path, outputs, last, classes):
-    path = perceptron(tmp_path / "m.keras", 6, outputs, last)
+def test_its_graph_gives_what_keras_gives_for_any_number_of_rows(tmp_path, units, last, classes):
+    path = perceptron(tmp_path / "m.keras", 6, units, last)
     data = rows(classes=classes)
     model = fitted(path, data)
     own = keras_file.load(path.read_bytes(), "").predict(data.X_stop, verbose=0).astype(float)
     if last is None:
         own = (
             np.exp(own) / np.exp(own).sum(1, keepdims=True)
-            if outputs > 1
+            if units > 1
             else 1 / (1 + np.exp(-own))
         )
-    expected = own if outputs > 1 else np.concatenate([1 - own, own], 1)
+    expected = own if units > 1 else np.concatenate([1 - own, own], 1)
     assert same(GIVEN.predict(model, data.X_stop), expected)
     content = GIVEN.to_onnx(model).SerializeToString()
     for take in (slice(0, 1), slice(0, 37)):
