@@ -48,9 +48,7 @@ def test_its_graph_gives_what_keras_gives_for_any_number_of_rows(tmp_path, units
     own = keras_file.load(path.read_bytes(), "").predict(data.X_stop, verbose=0).astype(float)
     if last is None:
         own = (
-            np.exp(own) / np.exp(own).sum(1, keepdims=True)
-            if units > 1
-            else 1 / (1 + np.exp(-own))
+            np.exp(own) / np.exp(own).sum(1, keepdims=True) if units > 1 else 1 / (1 + np.exp(-own))
         )
     expected = own if units > 1 else np.concatenate([1 - own, own], 1)
     assert same(GIVEN.predict(model, data.X_stop), expected)
