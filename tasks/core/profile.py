@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CLASSES: tuple[str, ...] = ("conv_3x3", "conv", "depthwise", "fully_connected")
 QUANTISE = "QuantizeLinear"
+SUM_BYTES, ADDRESS_BYTES = 4, 8
 FUSED = {"Relu", "Clip", "LeakyRelu"}  # computed as the operator before them writes its values
 VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
 IN_PLACE = FUSED | VIEWS | {"Add", "Sub", "Mul", "Div", "Sigmoid", "HardSwish", "Tanh", "Softmax"}
@@ -44,22 +45,23 @@ class Profile:
     """The work of a graph, with its memory, the caller's input included.
 
     `live_bytes` is the largest live set of activations, `block_bytes` the block that ONNX Runtime
-    lays them out in. `unsized` are tensors whose shape cannot be inferred: they count nothing, so
-    that the memory is a lower bound where there are any. So it is for int8: working memory of the
-    integer kernels is not in it (a third of ResNet-18's, `benchmarks/results/edge.json`).
+    lays them out in, `working_bytes` what the greediest of its integer kernels takes beside.
+    `unsized` are tensors whose shape cannot be inferred: they count nothing, so that the memory is
+    a lower bound where there are any.
     """
 
     work: Work
     live_bytes: int
     block_bytes: int
+    working_bytes: int
     int8: bool
     trees: bool
     unsized: tuple[str, ...]
 
     @property
     def peak_bytes(self) -> int:
-        """Return what must be held to run: weights and activations."""
-        return self.work.weight_bytes + self.block_bytes
+        """Return what must be held to run: weights, activations, working memory."""
+        return self.work.weight_bytes + self.block_bytes + self.working_bytes
 
     @property
     def arena_bytes(self) -> int:
@@ -93,6 +95,7 @@ def profile(model: "onnx.ModelProto") -> Profile:
         work=work,
         live_bytes=buffers.live(),
         block_bytes=buffers.block(),
+        working_bytes=_working(nodes, sizes),
         int8=any(n.startswith("QLinear") for n in names) or {QUANTISE, DEQUANTISE} <= names,
         trees=any(n.startswith("TreeEnsemble") for n in names),
         unsized=tuple(sorted(sizes.unsized)),
@@ -125,6 +128,34 @@ def _macs(node: "onnx.NodeProto", sizes: Sizes) -> list[tuple[str, int]]:
         return [(name, outputs * math.prod(weight[1:]))]
     inner = weight[-1] if _attribute(node, "transB", 0) else weight[-2]
     return [("fully_connected", outputs * inner)]
+
+
+def _working(nodes: "Sequence[onnx.NodeProto]", sizes: Sizes) -> int:
+    """Return the most bytes that ONNX Runtime's kernel of a convolution on integers takes.
+
+    Seen by what single convolutions take beside their tensors: an address for each value of a
+    window, at each place; where the channels of a group are no multiple of four, each window
+    unrolled and sums of 32 bits instead.
+    """
+    made = {name: node.op_type for node in nodes for name in node.output}
+    rounded = {name for n in nodes if n.op_type == QUANTISE for name in n.input}
+    rounded |= {n.input[0] for n in nodes if n.op_type in FUSED and n.output[0] in rounded}
+    most = 0
+    for node in nodes:
+        whole = node.op_type == "QLinearConv"
+        between = made.get(node.input[0]) == DEQUANTISE and node.output[0] in rounded
+        weight = (
+            sizes.shape(node.input[3 if whole else 1]) if node.op_type.endswith("Conv") else None
+        )
+        if weight is None or not (whole or between):
+            continue
+        outputs, window = sizes.values(node.output[0]), math.prod(weight[2:])
+        places = outputs // weight[0]
+        if weight[1] % 4 and _attribute(node, "group", 1) == 1:
+            most = max(most, math.prod(weight[1:]) * places + SUM_BYTES * outputs)
+        elif window > 1:
+            most = max(most, ADDRESS_BYTES * window * places)
+    return most
 
 
 def _moved(node: "onnx.NodeProto", sizes: Sizes, readers: Counter[str]) -> int:

@@ -31,7 +31,7 @@ def estimate(model: "onnx.ModelProto", device: str) -> dict[str, Any]:
         naive_ms: floating-point operations over the published Linpack throughput.
         peak_memory_mib: weights and the largest live set of activations, as it is laid out.
         arena_memory_mib: what ONNX Runtime's arena, on by default, comes to hold.
-        memory_is_least: int8, whose kernels take working memory that is not counted, or tensors of
+        memory_is_least: int8, some of whose kernels' working memory is not counted, or tensors of
             unknown shape.
         memory_mib, fits: what the device has, and whether the peak is within it.
         watts: [idle, under Linpack] of the whole board.

@@ -110,6 +110,37 @@ def test_quantised_tensors_count_as_they_are_stored():
     assert found.work.activation_bytes == FLOAT * (50 + 250)  # as if it were float32
 
 
+@pytest.mark.parametrize(
+    ("channels", "kernel", "group", "expected"),
+    [
+        (2, 1, 1, 2 * 25 + 4 * 250),  # windows unrolled, and sums
+        (3, 3, 1, 27 * 25 + 4 * 250),
+        (4, 1, 1, 0),
+        (4, 3, 1, 8 * 9 * 25),  # addresses
+        (10, 3, 10, 8 * 9 * 25),
+    ],
+)
+def test_a_convolution_on_integers_takes_working_memory(channels, kernel, group, expected):
+    weight = zeros(10, channels // group, kernel, kernel, dtype=np.uint8)
+    scale = {"s": np.float32(0.1), "z": np.uint8(0), "w": weight}
+    attributes = {"pads": [kernel // 2] * 4, "group": group}
+    nodes = [
+        ("QuantizeLinear", ["X", "s", "z"], ["xq"], {}),
+        ("DequantizeLinear", ["xq", "s", "z"], ["x"], {}),
+        ("DequantizeLinear", ["w", "s", "z"], ["a"], {}),
+        ("Conv", ["x", "a"], ["h"], attributes),
+        ("Relu", ["h"], ["r"], {}),
+        ("QuantizeLinear", ["r", "s", "z"], ["hq"], {}),
+        ("DequantizeLinear", ["hq", "s", "z"], ["out"], {}),
+    ]
+    weights = {name: np.asarray(value) for name, value in scale.items()}
+    found = profile(graph(nodes, {"X": (channels, 5, 5)}, "out", weights))
+    assert found.working_bytes == expected
+    assert found.peak_bytes == found.work.weight_bytes + found.block_bytes + expected
+    floats = [nodes[2], ("Conv", ["X", "a"], ["out"], attributes)]
+    assert profile(graph(floats, {"X": (channels, 5, 5)}, "out", weights)).working_bytes == 0
+
+
 def test_a_shape_that_nobody_knows_is_named():
     nodes = [("NonZero", ["X"], ["i"], {}), ("Cast", ["i"], ["out"], {"to": TensorProto.FLOAT})]
     found = profile(graph(nodes, {"X": (4,)}, "out", {}))
