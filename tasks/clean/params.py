@@ -26,7 +26,7 @@ class Params(PluginParams):
     engine: Literal["auto", "polars", "cudf"] = Field(
         default="auto",
         description="auto: cuDF for the steps that it can do where the run has a GPU, else Polars; "
-        "cudf: every step on the GPU, or an error",
+        "polars: the CPU; cudf: every step on the GPU, or an error",
     )
 
     look_ahead: bool = Field(
