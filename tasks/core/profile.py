@@ -142,11 +142,11 @@ def _working(nodes: "Sequence[onnx.NodeProto]", sizes: Sizes) -> int:
     rounded |= {n.input[0] for n in nodes if n.op_type in FUSED and n.output[0] in rounded}
     most = 0
     for node in nodes:
+        if node.op_type not in ("Conv", "QLinearConv"):
+            continue
         whole = node.op_type == "QLinearConv"
         between = made.get(node.input[0]) == DEQUANTISE and node.output[0] in rounded
-        weight = (
-            sizes.shape(node.input[3 if whole else 1]) if node.op_type.endswith("Conv") else None
-        )
+        weight = sizes.shape(node.input[3 if whole else 1])
         if weight is None or not (whole or between):
             continue
         outputs, window = sizes.values(node.output[0]), math.prod(weight[2:])

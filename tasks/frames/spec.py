@@ -63,10 +63,9 @@ class Work(PluginParams):
     def _possible(self) -> Self:
         names = [column.named for column in self.columns]
         problems = [f"rolling: {r!r} is unknown" for r in self.rolling if not _known(r)]
-        given = [self.time, *([self.key] if self.key else []), *names]
-        for all_names in (given, [*given[: -len(names)], *self.features], [*names, *self.features]):
-            if twice := sorted({n for n in all_names if all_names.count(n) > 1}):
-                problems.append(f"columns: two are named {', '.join(twice)}")
+        every = [self.time, *([self.key] if self.key else []), *names, *self.features]
+        if twice := sorted({name for name in every if every.count(name) > 1}):
+            problems.append(f"columns: two are named {', '.join(twice)}")
         if (self.windows or self.lags) and "mean" not in self.statistics:
             problems.append("statistics: windows and lags need 'mean'")
         if wrong := [name for name, steps in self.windows.items() if steps < 1]:

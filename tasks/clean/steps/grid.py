@@ -16,8 +16,7 @@ from typing import Any, NamedTuple, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from tasks.clean import accounting, binning
-from tasks.clean.findings import Finding, finding
+from tasks.clean import accounting, binning, counted
 from tasks.clean.quantities import UNITS, unit_of
 from tasks.clean.series import Duration, clock, groups, length
 from tasks.clean.steps import rolling
@@ -27,7 +26,7 @@ from tasks.clean.steps.units import Wanted, converted
 from tasks.core import schema
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import PluginParams
-from tasks.core.schema import ROW, Columns, by_role
+from tasks.core.schema import Columns, by_role
 from tasks.frames import plan
 from tasks.frames.run import run
 from tasks.frames.spec import Column, Statistic, Work
@@ -136,7 +135,8 @@ def from_file(
     """
     work = _work(frame, columns, params)
     keys, types = groups(columns), frame.collect_schema()
-    told = _told(frame, columns, work)
+    made = _columns(columns, types, work, params)
+    told = counted.told(frame, columns, work)
     values = pl.col(c.name for c in work.columns).cast(pl.Float64)
     rows = frame.select(*keys, work.time, pl.when(values.is_finite()).then(values))
     if told["rows"] > told["nowhere"]:
@@ -149,7 +149,6 @@ def from_file(
     else:  # no row is of a series and time
         done = {"made_of": 0, "by": ["polars"]}
         features = plan.features(plan.clean(plan.read(rows.clear(), work), work), work)
-    made = _columns(columns, types, work, params)
     hours = length(params.every) / timedelta(hours=1)
     shown = [
         (pl.col(m.result) / hours if m.result.endswith("_slope") else pl.col(m.result))
@@ -164,7 +163,7 @@ def from_file(
     account = accounting.made(
         "grid", told["rows"], types, grid.select(pl.len()).collect().item(), grid.collect_schema()
     )
-    account["found"] = _found(told, work, done["made_of"])
+    account["found"] = counted.found(told, work, done["made_of"])
     account["engine"] = "; ".join(DOERS.get(by, f"gpu: {by}") for by in done["by"])
     described = {n: columns[n] for n in (*keys, work.time)} | {m.name: m.column for m in made}
     described[work.time] = described[work.time].model_copy(update={"unique": False})
@@ -281,34 +280,3 @@ def _columns(columns: Columns, types: pl.Schema, work: Work, params: Params) -> 
             "of the table, or change windows, lags or statistics"
         )
     return made
-
-
-def _told(frame: pl.LazyFrame, columns: Columns, work: Work) -> dict[str, int]:
-    """Return counts of the table: rows, those without series or time (`nowhere`), and of each
-    column the values outside its range; and (`first …`) the first row of each.
-    """
-    masks = {"nowhere": pl.any_horizontal(pl.col(*groups(columns), work.time).is_null())}
-    for column in work.columns:
-        value = pl.col(column.name).cast(pl.Float64)
-        low = pl.lit(False) if column.low is None else value < column.low
-        high = pl.lit(False) if column.high is None else value > column.high
-        masks[column.named] = (low | high) & value.is_finite()
-    asked = {"rows": pl.len()}
-    for name, mask in masks.items():
-        asked |= {name: mask.sum(), f"first {name}": pl.col(ROW).filter(mask).min()}
-    return frame.select(**asked).collect(engine="streaming").to_dicts()[0]
-
-
-def _found(told: dict[str, int], work: Work, made_of: int) -> list[Finding]:
-    """Return the counts as findings; made_of: rows of which the grid was made."""
-    found = [
-        finding(what, column, "", told[name], told[f"first {name}"])
-        for what, column, name in (
-            ("without series or time", "", "nowhere"),
-            *(("outside its range", c.name, c.named) for c in work.columns),
-        )
-        if told[name]
-    ]
-    if repeats := told["rows"] - told["nowhere"] - made_of:
-        found.append(finding("repeats of a series and time", "", "the first stays", repeats))
-    return found
