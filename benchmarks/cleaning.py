@@ -4,8 +4,9 @@
 
 Millions of rows of the frames reference's data, from the raw Parquet to the cleaned one as the task
 `clean` does it: range, units, gaps, a grid of 15 minutes, three windows, three lags; 128 features.
-Each is a process of its own, timed whole, in turn. The largest is killed (SIGKILL) with a part
-finished, by each way, and started again.
+The single steps with accounts of each, and as one lazy plan (`accounts: rows`); `grid` alone, and
+behind two steps that look for faults. Each is a process of its own, timed whole, in turn. The
+largest is killed (SIGKILL) with a part finished, by each way, and started again.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from tasks.frames.spec import Work
 
 WINDOWS, LAGS = ["1h", "3h", "24h"], ["15m", "1h", "24h"]
 STATISTICS, ROLLING = ["mean", "min", "max", "std"], ["mean", "std", "q90"]
-GRID, SINGLE = "grid", "single steps"
+GRID, FAULTS, SINGLE, PLAN = "grid", "sentinels, stuck, grid", "single steps", "one lazy plan"
+WAYS = (GRID, FAULTS, SINGLE, PLAN)
 
 
 def main() -> None:
@@ -49,15 +51,17 @@ def main() -> None:
         for millions in sorted(given.rows):
             source = _raw(round(millions * 1_000_000), folder)
             sizes[f"{millions:g}"] = _rounds(source, folder, given.rounds)
-        killed = {way: _killed(way, source, folder) for way in (GRID, SINGLE)}  # of the largest
+        killed = {way: _killed(way, source, folder) for way in WAYS}  # of the largest
     lines: list[tuple[str, Any, str]] = []
     for millions, of in sizes.items():
-        for way in (GRID, SINGLE):
+        for way in WAYS:
             wall = statistics.median(sample["wall_s"] for sample in of[way])
             lines.append((f"{millions} M rows, {way}: median s", round(wall, 1), ""))
             lines.append(("  peak MiB", max(s["peak_mib"] for s in of[way]), ""))
-        ratio = "{:.2f} [{:.2f}, {:.2f}]".format(*of["times as fast"])
-        lines += [("  times as fast", ratio, ""), ("  equal", of["equal"], "True")]
+        for way, ratio in of["times as fast"].items():
+            said = "{:.2f} [{:.2f}, {:.2f}]".format(*ratio)
+            lines.append((f"  {way}: times as fast as single steps", said, ""))
+        lines.append(("  equal", of["equal"], "True"))
     lines += [
         (f"{way}, killed and gone on: same bytes", same, "True") for way, same in killed.items()
     ]
@@ -84,7 +88,8 @@ def _clean(way: str, source: Path, folder: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     work = reference.work()
     steps = Params.model_validate({"steps": _steps(way, work)}).steps
-    parts.run(source, _columns(work), steps, "cpu", folder / "kept", out)
+    accounts = "rows" if way == PLAN else "cells"
+    parts.run(source, _columns(work), steps, "cpu", folder / "kept", out, accounts=accounts)
 
 
 def _columns(work: Work) -> Columns:
@@ -97,9 +102,10 @@ def _columns(work: Work) -> Columns:
 
 
 def _steps(way: str, work: Work) -> list[Any]:
-    if way == GRID:
+    if way in (GRID, FAULTS):
+        before = ["types", "sentinels", "stuck"] if way == FAULTS else []
         also = {"fill_rows": work.fill_rows, "windows": WINDOWS, "rolling": ROLLING, "lags": LAGS}
-        return [{"grid": {"statistics": STATISTICS, "to": {"degF": "degC"}} | also}]
+        return [*before, {"grid": {"statistics": STATISTICS, "to": {"degF": "degC"}} | also}]
     means = [f"{column.name}_mean" for column in work.columns]
     return [
         *("types", "sorted_unique", "range"),
@@ -138,15 +144,21 @@ def _once(way: str, source: Path, folder: Path) -> dict[str, Any]:
 
 
 def _rounds(source: Path, folder: Path, count: int) -> dict[str, Any]:
-    found: dict[str, Any] = {GRID: [], SINGLE: []}
+    found: dict[str, Any] = {way: [] for way in WAYS}
     for number in range(count):
-        for way in (GRID, SINGLE)[:: 1 if number % 2 else -1]:
+        for way in WAYS[:: 1 if number % 2 else -1]:
             found[way].append(_once(way, source, folder / way))
             print(f"  {source.stem}, round {number + 1}, {way}: {found[way][-1]}", flush=True)
-    pairs = zip(found[SINGLE], found[GRID], strict=True)
-    ratios = [single["wall_s"] / grid["wall_s"] for single, grid in pairs]
-    found["times as fast"] = [statistics.median(ratios), min(ratios), max(ratios)]
-    found["equal"] = _equal(*(folder / way / "out" / "table.parquet" for way in (GRID, SINGLE)))
+    ratios = {
+        way: [s["wall_s"] / o["wall_s"] for s, o in zip(found[SINGLE], found[way], strict=True)]
+        for way in WAYS
+        if way != SINGLE
+    }
+    found["times as fast"] = {
+        way: [statistics.median(of), min(of), max(of)] for way, of in ratios.items()
+    }
+    made = {way: folder / way / "out" / "table.parquet" for way in WAYS}
+    found["equal"] = all(_equal(made[way], made[SINGLE]) for way in (GRID, PLAN))
     return found
 
 
@@ -174,7 +186,7 @@ def _killed(way: str, source: Path, folder: Path) -> bool:
     expected, place = _digest(folder / way), folder / "killed"
     shutil.rmtree(place, ignore_errors=True)
     process = _started(way, source, place)
-    mark = "kept/kept/features/*.parquet" if way == GRID else "kept/*/account.json"
+    mark = "kept/*/account.json" if way != GRID else "kept/kept/features/*.parquet"
     while not list(place.glob(mark)):
         if process.poll() is not None:
             raise SystemExit(f"{way}: it ended before it could be killed")

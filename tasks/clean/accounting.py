@@ -84,6 +84,22 @@ def made(
     }
 
 
+def of_rows(
+    steps: str,
+    rows_before: int,
+    before: pl.Schema,
+    rows_after: int,
+    after: pl.Schema,
+    makes: bool = False,
+) -> dict[str, Any]:
+    """Return what steps did that are one plan: rows are counted, no cell is compared (None)."""
+    entry = made(steps, rows_before, before, rows_after, after) | {"cells_touched": None}
+    if makes:
+        return entry
+    del entry["rows"]
+    return entry | {"rows_touched": rows_before - rows_after}
+
+
 def noted(account: dict[str, Any], note: str) -> dict[str, Any]:
     """Return an account with words before those that it has."""
     return account | {"note": "; ".join(filter(None, (note, account["note"])))}

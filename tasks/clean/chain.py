@@ -1,4 +1,4 @@
-"""Runs the steps one after the other and accounts for each.
+"""Runs the steps one after the other and accounts for each; or all of them as one lazy plan.
 
 A step is a module of `tasks.clean.steps` with
 
@@ -28,11 +28,14 @@ REORDERS: True where rows are put into the order of group and time.
 ONCE: True where doing it again adds to what it added.
 looks_ahead: why a row depends on later ones; "" where it does not. No such step makes the inputs
     of a forecast, unless params allow it.
+
+One plan (`accounts: rows`) is computed once, without the table between two steps: nothing can be
+said then of each step, nor of cells. What a step must know of the table before it is computed for
+it, and so are the steps before it, once more.
 """
 
 import warnings
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -42,6 +45,8 @@ from tasks.core.errors import DataError, EngineUnavailable
 from tasks.core.plugins import Plugin
 from tasks.core.schema import Columns
 
+Accounts = Literal["cells", "rows"]
+
 
 def run(
     frame: pl.DataFrame,
@@ -50,10 +55,12 @@ def run(
     device: str = "cpu",
     demanded: bool = False,
     may_empty: bool = False,
+    accounts: Accounts = "cells",
 ) -> tuple[pl.DataFrame, Columns, list[dict[str, Any]]]:
-    """Return the table and the columns after all steps, and an account of each step.
+    """Return the table and the columns after all steps, and an account of each step or plan.
 
-    `demanded`: the GPU for every step, or an error.
+    `demanded`: the GPU for every step, or an error. `accounts`: `rows` makes one plan of the steps,
+    but for those that go from table to table (`compute`).
 
     Raises:
         DataError: a step left no row (and that is not said to be fine).
@@ -61,28 +68,70 @@ def run(
         ParamsError: a step names columns that are not there.
     """
     require(device, demanded)
-    accounts = []
-    for position, step in enumerate(steps):
-        progress.report(position / len(steps), step.name)
-        do = getattr(step.module, "compute", None) or partial(_step, step)
-        after, columns, account = do(frame, columns, step.typed, device, demanded)
-        accounts.append(account | {"looks_ahead": looks_ahead(step)})
+    done, found = 0, []
+    for together in _together(steps, accounts):
+        progress.report(done / len(steps), together[0].name)
+        compute = getattr(together[0].module, "compute", None)
+        if compute:
+            after, columns, account = compute(frame, columns, together[0].typed, device, demanded)
+        else:
+            does = _plan if accounts == "rows" else _step
+            after, columns, account = does(together, frame, columns, device, demanded)
+        found.append(account | {"looks_ahead": looking_ahead(together)})
         if after.height == 0 and frame.height and not may_empty:
-            raise DataError(nothing_left(step.name, frame.height))
-        frame = after
-    return frame, columns, accounts
+            raise DataError(nothing_left(account["step"], frame.height))
+        frame, done = after, done + len(together)
+    return frame, columns, found
+
+
+def _together(steps: list[Plugin], accounts: Accounts) -> list[list[Plugin]]:
+    """Return the steps by what is computed together, in order."""
+    found: list[list[Plugin]] = []
+    for step in steps:
+        alone = accounts == "cells" or goes_by_itself(step)
+        if alone or not found or goes_by_itself(found[-1][-1]):
+            found.append([step])
+        else:
+            found[-1].append(step)
+    return found
+
+
+def planned(
+    frame: pl.LazyFrame, columns: Columns, steps: list[Plugin]
+) -> tuple[pl.LazyFrame, Columns]:
+    """Return the steps as one lazy plan, and the columns after them."""
+    for step in steps:
+        frame, columns = step.module.apply(frame, columns, step.typed)
+    return frame, columns
+
+
+def named(steps: list[Plugin]) -> str:
+    """Return what the account of steps that are one plan calls them."""
+    return ", ".join(step.name for step in steps)
+
+
+def goes_by_itself(step: Plugin) -> bool:
+    """Return whether a step goes from table to table, or from file to file."""
+    return hasattr(step.module, "compute")
+
+
+def _plan(
+    steps: list[Plugin], frame: pl.DataFrame, columns: Columns, device: str, demanded: bool
+) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
+    """Return the table and the columns after steps that are one plan, and its account."""
+    lazy, made = planned(frame.lazy(), columns, steps)
+    makes = any(accounting.kind(step.module) == "makes" for step in steps)
+    after, engine = _collect(named(steps), lazy, device, demanded, not makes)
+    sizes = (frame.height, frame.schema, after.height, after.schema)
+    return after, made, accounting.of_rows(named(steps), *sizes, makes=makes) | {"engine": engine}
 
 
 def _step(
-    step: Plugin,
-    frame: pl.DataFrame,
-    columns: Columns,
-    params: Any,
-    device: str,
-    demanded: bool,
+    steps: list[Plugin], frame: pl.DataFrame, columns: Columns, device: str, demanded: bool
 ) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
     """Return the table and the columns after a step, and its account."""
-    module = step.module
+    [step] = steps
+    module, params = step.module, step.typed
     lazy, made = module.apply(frame.lazy(), columns, params)
     kind = accounting.kind(module)
     after, engine = _collect(step.name, lazy, device, demanded, kind != "makes")
@@ -112,6 +161,11 @@ def nothing_left(step: str, rows: int) -> str:
         f"clean: step {step!r} left none of {rows} rows. Change its params in clean.steps, or "
         "leave it out."
     )
+
+
+def looking_ahead(steps: list[Plugin]) -> str:
+    """Return why a row that steps made depends on later rows; "" where it does not."""
+    return "; ".join(filter(None, map(looks_ahead, steps)))
 
 
 def looks_ahead(step: Plugin) -> str:

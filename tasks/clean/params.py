@@ -29,6 +29,12 @@ class Params(PluginParams):
         "polars: the CPU; cudf: every step on the GPU, or an error",
     )
 
+    accounts: chain.Accounts = Field(
+        default="cells",
+        description="cells: of each step, the rows and cells that it changed and what it found; "
+        "rows: the steps are one lazy plan, and only its rows are counted",
+    )
+
     look_ahead: bool = Field(
         default=False,
         description="of a forecast: allow steps whose rows depend on later ones; what they make "

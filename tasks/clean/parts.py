@@ -10,10 +10,8 @@ to file by itself does so instead.
 import json
 import os
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -29,7 +27,28 @@ DONE = "account.json"  # the last file of a part
 DIVIDED = "divided"  # there once the rows of all parts are in files of their own
 PART = "__part__"
 
-Work = Callable[..., tuple[pl.DataFrame, Columns, list[dict[str, Any]]]]  # `chain.run` on a device
+
+class How(NamedTuple):
+    """How steps are done, and where: see `run`."""
+
+    device: str
+    demanded: bool
+    accounts: chain.Accounts
+    checkpoint: Path
+    out: Path
+
+    def work(
+        self, frame: pl.DataFrame, columns: Columns, steps: list[Plugin], may_empty: bool = False
+    ) -> tuple[pl.DataFrame, Columns, list[dict[str, Any]]]:
+        """Return what `chain.run` gives."""
+        using = (self.device, self.demanded, may_empty, self.accounts)
+        return chain.run(frame, columns, steps, *using)
+
+    def streams(self, steps: list[Plugin]) -> bool:
+        """Return whether steps are one plan that need not have the table in memory."""
+        kept = all(accounting.kind(step.module) == "keeps" for step in steps)
+        one = self.accounts == "rows" and not any(map(chain.goes_by_itself, steps))
+        return bool(steps) and self.device == "cpu" and one and kept
 
 
 def run(
@@ -40,6 +59,7 @@ def run(
     checkpoint: Path,
     out: Path,
     demanded: bool = False,
+    accounts: chain.Accounts = "cells",
 ) -> list[dict[str, Any]]:
     """Write table.parquet and columns.json into a folder; return an account of each step.
 
@@ -50,50 +70,50 @@ def run(
         device: `cpu` or `cuda`.
         checkpoint: the folder where finished parts are kept.
         out: the folder that gets the results.
-        demanded: see `chain.run`.
+        demanded, accounts: see `chain.run`.
 
     Raises:
         DataError: a step left no row.
+        EngineUnavailable: the GPU was demanded, and is not here or cannot do a step.
         ParamsError: a step names columns that are not there.
     """
-    work = partial(chain.run, device=device, demanded=demanded)
     chain.require(device, demanded)
-    if steps and hasattr(steps[0].module, "from_file"):
-        using = (columns, steps[0].typed, checkpoint, device, demanded)
-        table, columns, account = steps[0].module.from_file(pl.scan_parquet(source), *using)
-        if account["rows_before"] and not account["rows_after"]:
-            raise DataError(chain.nothing_left(account["step"], account["rows_before"]))
-        done = [account | {"looks_ahead": chain.looks_ahead(steps[0])}]
-        return done + _finish(table, columns, steps[1:], work, out)
+    how = How(device, demanded, accounts, checkpoint, out)
     first, rest = divided(steps)
     keys = groups(columns)
-    parts = _parts(source, keys) if keys and _orders(first) else []
+    parts = _parts(source, keys) if first and keys and _in_any_order(first, rest) else []
     if len(parts) < 2:
-        frame, columns, accounts = work(pl.read_parquet(source), columns, steps)
-        frames.write(frame, out / "table.parquet")
-        save_columns(columns, out)
-        return accounts
+        return _finish(pl.scan_parquet(source), columns, steps, how)
     folders = [checkpoint / f"{number:05d}" for number in range(len(parts))]
     if not (checkpoint / DIVIDED).exists():
         _divide(source, parts, checkpoint)
     for number, folder in enumerate(folders):
         with progress.within(number / len(parts), (number + 1) / len(parts), f"part {number + 1}"):
             if not (folder / DONE).exists():
-                _clean_part(_pieces(checkpoint, number), columns, first, work, folder)
-    return _together(folders, first, rest, work, out)
+                _clean_part(_pieces(checkpoint, number), columns, first, how, folder)
+    return _together(folders, rest, how)
 
 
 def divided(steps: list[Plugin]) -> tuple[list[Plugin], list[Plugin]]:
-    """Return the steps that look no further than a series, and those from the first other one."""
+    """Return the steps that look no further than a series, and those from the first that looks at
+    the whole table, or goes from file to file.
+    """
     for position, step in enumerate(steps):
-        if getattr(step.module, "SCOPE", "table") == "table":
+        if getattr(step.module, "SCOPE", "table") == "table" or _by_files(step):
             return steps[:position], steps[position:]
     return steps, []
 
 
-def _orders(steps: list[Plugin]) -> bool:
-    """Return whether the steps leave rows in the order of series and time."""
-    return any(accounting.kind(step.module) != "keeps" for step in steps)
+def _by_files(step: Plugin) -> bool:
+    return hasattr(step.module, "from_file")
+
+
+def _in_any_order(first: list[Plugin], rest: list[Plugin]) -> bool:
+    """Return whether rows may come series by series to the rest: one of the first steps puts them
+    into that order, or the next does not care.
+    """
+    ordered = any(accounting.kind(step.module) != "keeps" for step in first)
+    return ordered or (bool(rest) and _by_files(rest[0]))
 
 
 def _parts(source: Path, keys: list[str]) -> list[pl.DataFrame]:
@@ -137,11 +157,11 @@ def _pieces(checkpoint: Path, number: int) -> list[Path]:
 
 
 def _clean_part(
-    pieces: list[Path], columns: Columns, steps: list[Plugin], work: Work, to: Path
+    pieces: list[Path], columns: Columns, steps: list[Plugin], how: How, to: Path
 ) -> None:
     """Clean the rows of some series into a folder, which is there whole or not at all."""
     frame = pl.concat(pl.read_parquet(piece) for piece in pieces).rechunk()
-    frame, after, accounts = work(frame, columns, steps, may_empty=True)
+    frame, after, accounts = how.work(frame, columns, steps, may_empty=True)
     unfinished = to.with_name(f"{to.name}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -154,51 +174,75 @@ def _clean_part(
         piece.unlink()
 
 
-def _together(
-    folders: list[Path], first: list[Plugin], rest: list[Plugin], work: Work, out: Path
-) -> list[dict[str, Any]]:
+def _together(folders: list[Path], rest: list[Plugin], how: How) -> list[dict[str, Any]]:
     """Put the parts together, do the rest of the steps, and write what comes of it."""
     accounts = [json.loads((folder / DONE).read_text()) for folder in folders]
-    offsets = _offsets(accounts, first)
+    offsets = _offsets(accounts)
     merged = [
-        _merged([account[step] for account in accounts], [offset[step] for offset in offsets])
-        for step in range(len(first))
+        _merged(list(of_step), [offset[step] for offset in offsets])
+        for step, of_step in enumerate(zip(*accounts, strict=True))
     ]
     for before in merged:
         if before["rows_before"] and not before["rows_after"]:
             raise DataError(chain.nothing_left(before["step"], before["rows_before"]))
-    columns = load_columns(folders[0])
     parts = zip(
         (pl.scan_parquet(folder / "table.parquet") for folder in folders), offsets, strict=True
     )
     table = pl.concat(
         part.with_columns((pl.col(ROW) + offset[-1]).cast(pl.UInt32)) for part, offset in parts
     )
-    return merged + _finish(table, columns, rest, work, out)
+    return merged + _finish(table, load_columns(folders[0]), rest, how)
 
 
 def _finish(
-    table: pl.LazyFrame, columns: Columns, rest: list[Plugin], work: Work, out: Path
+    table: pl.LazyFrame, columns: Columns, steps: list[Plugin], how: How
 ) -> list[dict[str, Any]]:
-    """Do the rest of the steps, write what comes of it, and return their accounts."""
+    """Do the steps that are left, write what comes of it, and return their accounts."""
     accounts: list[dict[str, Any]] = []
-    if rest:
-        frame, columns, accounts = work(frames.collect(table), columns, rest)
-        frames.write(frame, out / "table.parquet")
+    if steps and _by_files(steps[0]):
+        using = (how.checkpoint, how.device, how.demanded)
+        table, columns, account = steps[0].module.from_file(table, columns, steps[0].typed, *using)
+        if account["rows_before"] and not account["rows_after"]:
+            raise DataError(chain.nothing_left(account["step"], account["rows_before"]))
+        accounts.append(account | {"looks_ahead": chain.looks_ahead(steps[0])})
+        steps = steps[1:]
+    if how.streams(steps):
+        columns, account = _streamed(table, columns, steps, how.out)
+        accounts.append(account)
+    elif steps:
+        frame, columns, found = how.work(frames.collect(table), columns, steps)
+        frames.write(frame, how.out / "table.parquet")
+        accounts += found
     else:
-        frames.sink(table, out / "table.parquet")
-    save_columns(columns, out)
+        frames.sink(table, how.out / "table.parquet")
+    save_columns(columns, how.out)
     return accounts
 
 
-def _offsets(accounts: list[list[dict[str, Any]]], steps: list[Plugin]) -> list[list[int]]:
+def _streamed(
+    table: pl.LazyFrame, columns: Columns, steps: list[Plugin], out: Path
+) -> tuple[Columns, dict[str, Any]]:
+    """Write what one plan makes of a scan, as it comes; return its columns and its account."""
+    lazy, made = chain.planned(table, columns, steps)
+    frames.sink(lazy, out / "table.parquet")
+    written = pl.scan_parquet(out / "table.parquet")
+    rows, left = (f.select(pl.len()).collect().item() for f in (table, written))
+    if rows and not left:
+        raise DataError(chain.nothing_left(chain.named(steps), rows))
+    sizes = (rows, table.collect_schema(), left, written.collect_schema())
+    account = accounting.of_rows(chain.named(steps), *sizes)
+    told = {"engine": "cpu: Polars, streaming", "looks_ahead": chain.looking_ahead(steps)}
+    return made, account | told
+
+
+def _offsets(accounts: list[list[dict[str, Any]]]) -> list[list[int]]:
     """Return, by part, what to add to the row numbers that each step finds, and to the table's.
 
     New rows are numbered on; a step that makes them tells of those before.
     """
-    makes = [accounting.kind(step.module) == "makes" for step in steps]
-    last = [max((j for j in range(i) if makes[j]), default=None) for i in range(len(steps) + 1)]
-    before, found = [0] * len(steps), []
+    makes = [entry.get("rows") == "makes" for entry in accounts[0]]
+    last = [max((j for j in range(i) if makes[j]), default=None) for i in range(len(makes) + 1)]
+    before, found = [0] * len(makes), []
     for account in accounts:
         found.append([0 if step is None else before[step] for step in last])
         before = [rows + entry["rows_after"] for rows, entry in zip(before, account, strict=True)]
@@ -209,7 +253,7 @@ def _merged(accounts: list[dict[str, Any]], offsets: list[int]) -> dict[str, Any
     """Return the account of a step over all parts, whose row numbers are off by so much."""
     total = dict(accounts[0])
     for key in accounting.SUMS:
-        total[key] = sum(account[key] for account in accounts)
+        total[key] = sum(account[key] for account in accounts) if total[key] is not None else None
     total["columns"] = {}
     for account in accounts:
         for name, count in account["columns"].items():

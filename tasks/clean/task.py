@@ -22,8 +22,8 @@ def clean(rows: Artifact, params: Params, device: str) -> Artifact:
     ):
         if params.engine == "polars":
             device = "cpu"
-        demanded = params.engine == "cudf"
-        accounts = parts.run(source, columns, params.steps, device, checkpoint, out, demanded)
+        using = (device, checkpoint, out, params.engine == "cudf", params.accounts)
+        accounts = parts.run(source, columns, params.steps, *using)
         repaired = [[a["step"], repairs.merged([a.pop("repairs")])] for a in accounts]
         (out / "repairs.json").write_text(json.dumps(repaired))
         steps = [accounting.told(account) for account in accounts]

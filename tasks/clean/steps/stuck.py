@@ -5,6 +5,8 @@ true. 0 is never stuck unless wanted: rain, light and power are 0 for days. Not 
 occupancy), set points and counters, which hold by nature.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 from pydantic import Field
 
@@ -14,6 +16,7 @@ from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
 ONCE = True  # what is left of a run is shorter, but so is what is known before it
+MARK = "__stuck__"
 ENOUGH = 20  # values before a run, to know how a series usually behaves
 
 
@@ -38,11 +41,13 @@ def looks_ahead(params: Params) -> str:
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with stuck values made missing."""
     time, keys = clock(columns, frame, "stuck"), groups(columns)
-    within, changed = in_order(frame, keys, time), []
-    for name in measured(frame, columns, params, "stuck"):
-        gone = within(_stuck(pl.col(name), time, params))
-        changed.append(pl.when(~gone.fill_null(False)).then(pl.col(name)).alias(name))
-    return frame.with_columns(changed), columns
+    names, kept = measured(frame, columns, params, "stuck"), frame.collect_schema().names()
+    marked = _marked(frame, names, in_order(frame, keys, time), time, params)
+    changed = [
+        pl.when(~pl.col(f"{MARK}{name}").fill_null(False)).then(pl.col(name)).alias(name)
+        for name in names
+    ]
+    return marked.with_columns(changed).select(kept), columns
 
 
 def findings(
@@ -65,17 +70,46 @@ def findings(
     return found
 
 
-def _stuck(value: pl.Expr, time: str, params: Params) -> pl.Expr:
-    """Return whether a value is stuck, from its past alone, in a series in the order of time."""
-    there = value.is_not_null()
-    change = there & value.ne_missing(value.forward_fill().shift(1))
-    since = pl.when(change).then(pl.col(time)).forward_fill()
-    begun = pl.when(change).then(there.cum_sum()).forward_fill()  # values when the run began
-    often = (change.cum_sum() >= params.usual * begun) & (begun > ENOUGH)
-    gone = there & often & (pl.col(time) - since > length(params.longest))
-    if not params.zeros:
-        gone = gone & (value != 0)
-    if params.whole:
-        run = change.cum_sum()
-        gone = there & (pl.when(gone).then(run).backward_fill() == run)
-    return gone
+def _marked(
+    frame: pl.LazyFrame,
+    names: list[str],
+    within: Callable[[pl.Expr], pl.Expr],
+    time: str,
+    params: Params,
+) -> pl.LazyFrame:
+    """Return the frame with a column `MARK`name beside each: whether its value is stuck, from its
+    past alone.
+
+    In stages: within `over`, Polars computes what stands twice in an expression twice.
+    """
+    change, run, marks = [], [], []
+    for name in names:
+        value, begins = pl.col(name), pl.col(f"__begins__{name}")
+        there = value.is_not_null()
+        change.append(
+            within(there & value.ne_missing(value.forward_fill().shift(1))).alias(
+                f"__begins__{name}"
+            )
+        )
+        before = pl.when(begins).then(there.cum_sum())  # values when the run began
+        for what, of in (
+            ("since", pl.when(begins).then(pl.col(time)).forward_fill()),
+            ("before", before.forward_fill()),
+            ("runs", begins.cum_sum()),
+        ):
+            run.append(within(of).alias(f"__{what}__{name}"))
+        since, had, runs = (pl.col(f"__{what}__{name}") for what in ("since", "before", "runs"))
+        often = (runs >= params.usual * had) & (had > ENOUGH)
+        stuck = there & often & (pl.col(time) - since > length(params.longest))
+        marks.append((stuck if params.zeros else stuck & (value != 0)).alias(f"{MARK}{name}"))
+    marked = frame.with_columns(change).with_columns(run).with_columns(marks)
+    if not params.whole:
+        return marked
+    return marked.with_columns(
+        within(
+            pl.when(pl.col(f"{MARK}{n}")).then(pl.col(f"__runs__{n}")).backward_fill()
+            == pl.col(f"__runs__{n}")
+        ).alias(f"{MARK}{n}")
+        & pl.col(n).is_not_null()
+        for n in names
+    )

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.clean import parts
+from tasks.clean import chain, parts
 from tasks.clean.params import Params
 from tasks.clean.task import clean
 from tasks.core import store
+from tasks.core.errors import DataError
 from tasks.core.schema import ROW, Column, Columns, load_columns, save_columns
 
 ROOT = Path(__file__).parents[3]
@@ -64,12 +65,14 @@ def table(folder: Path, sensors: int = 7, minutes: int = 2000) -> Path:
     return folder / "table.parquet"
 
 
-def cleaned(source: Path, steps: list, folder: Path) -> tuple[bytes, Columns, list[dict]]:
+def cleaned(
+    source: Path, steps: list, folder: Path, accounts: chain.Accounts = "cells"
+) -> tuple[bytes, Columns, list[dict]]:
     out = folder / "out"
     out.mkdir(parents=True)
-    params = Params.model_validate({"steps": steps})
-    accounts = parts.run(source, COLUMNS, params.steps, "cpu", folder / "kept", out)
-    return (out / "table.parquet").read_bytes(), load_columns(out), accounts
+    given = (Params.model_validate({"steps": steps}).steps, "cpu", folder / "kept", out)
+    told = parts.run(source, COLUMNS, *given, accounts=accounts)
+    return (out / "table.parquet").read_bytes(), load_columns(out), told
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -162,3 +165,74 @@ def test_the_bytes_are_the_same_each_time(tmp_path):
         for i in range(3)
     }
     assert len(digests) == 1
+
+
+BEFORE_A_GRID = ["types", "time_zone", "sentinels", "stuck", "spikes"]
+
+
+def test_a_step_from_file_to_file_follows_parts_of_rows_in_any_order(tmp_path, monkeypatch):
+    source = table(tmp_path)
+    steps = [*BEFORE_A_GRID, {"grid": {"windows": ["1h"]}}, "calendar"]
+    whole = cleaned(source, steps, tmp_path / "whole")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    monkeypatch.setattr(parts.pl, "read_parquet", only_pieces(parts.pl.read_parquet, source))
+    split = cleaned(source, steps, tmp_path / "split")
+    assert split[:2] == whole[:2]
+    assert [a["step"] for a in split[2]] == [a["step"] for a in whole[2]]
+    assert [a.get("parts") for a in split[2]] == [4] * 5 + [None] * 2
+    assert list((tmp_path / "split" / "kept" / "kept" / "features").iterdir())  # it goes on, too
+    assert split[2][2]["cells_touched"] == whole[2][2]["cells_touched"] > 0
+
+
+def only_pieces(read, source):
+    """Return a reader that refuses the whole table."""
+
+    def checked(path, *rest):
+        assert Path(path) != source
+        return read(path, *rest)
+
+    return checked
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_one_plan_gives_the_bytes_that_single_steps_give(name, tmp_path, monkeypatch):
+    source = table(tmp_path)
+    single = cleaned(source, STEPS[name], tmp_path / "single")
+    whole = cleaned(source, STEPS[name], tmp_path / "whole", accounts="rows")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    split = cleaned(source, STEPS[name], tmp_path / "split", accounts="rows")
+    assert single[:2] == whole[:2] == split[:2]
+    first = split[2][0]
+    assert first["parts"] == 4
+    for accounts in (whole[2], split[2]):
+        named = ", ".join(account["step"] for account in accounts)
+        assert named == ", ".join(account["step"] for account in single[2])
+        assert accounts[0]["rows_before"] == single[2][0]["rows_before"]
+        assert accounts[-1]["rows_after"] == single[2][-1]["rows_after"]
+        assert accounts[0]["cells_touched"] is None
+
+
+def test_one_plan_that_keeps_rows_is_streamed_from_file_to_file(tmp_path, monkeypatch):
+    source = table(tmp_path)
+    steps = ["types", {"range": {"limits": {"temp": {"min": 60}}, "outside": "drop"}}, "stuck"]
+    single = cleaned(source, steps, tmp_path / "single")
+    monkeypatch.setattr(parts.frames, "collect", lambda *_: pytest.fail("it is in memory"))
+    made = cleaned(source, steps, tmp_path / "one", accounts="rows")
+    read = [pl.read_parquet(tmp_path / way / "out" / "table.parquet") for way in ("single", "one")]
+    assert read[0].equals(read[1])
+    assert made[1] == single[1]
+    [account] = made[2]
+    assert account["step"] == "types, range, stuck"
+    assert account["rows_touched"] == account["rows_before"] - account["rows_after"] > 0
+    assert account["engine"] == "cpu: Polars, streaming"
+    nothing = {"range": {"limits": {"co2": {"min": 6000}}, "outside": "drop"}}
+    with pytest.raises(DataError, match="types, range"):
+        cleaned(source, ["types", nothing], tmp_path / "empty", accounts="rows")
+
+
+def test_in_one_plan_a_step_that_is_many_in_one_stands_alone(tmp_path):
+    steps = ["types", "sentinels", {"grid": {"windows": ["1h"]}}, "calendar", "downcast"]
+    single = cleaned(table(tmp_path), steps, tmp_path / "single")
+    made = cleaned(table(tmp_path), steps, tmp_path / "one", accounts="rows")
+    assert made[:2] == single[:2]
+    assert [a["step"] for a in made[2]] == ["types, sentinels", "grid", "calendar, downcast"]
