@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tasks.nets.fitting import Hooks, Settings, loss_of
+from tasks.nets.fitting import Settings, loss_of
+from tasks.nets.state import Hooks
 
 Objective = Callable[[Any, Any, Any], Any]  # (X, outputs, y) -> mean loss
 

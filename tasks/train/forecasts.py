@@ -12,8 +12,9 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets import export_forecasters, forecasters, scaling
-from tasks.nets.fitting import Hooks, Settings, outputs_of
+from tasks.nets.fitting import Settings, outputs_of
 from tasks.nets.scaling import Scaling
+from tasks.nets.state import Hooks
 from tasks.nets.tuning import Objective, Tuning
 from tasks.train import conformal, networks
 from tasks.train.networks import Network

@@ -11,6 +11,7 @@ import numpy as np
 from tasks.core.errors import EngineUnavailable
 from tasks.core.fitting import FitContext, FitData
 from tasks.nets import determinism, export, fitting
+from tasks.nets.state import Hooks
 from tasks.nets.tuning import Tuning
 from tasks.train import arrays, gpu
 
@@ -42,7 +43,7 @@ def fit(
     settings: fitting.Settings,
     make: Callable[[], Any],
     build: dict[str, Any],
-    hooks: fitting.Hooks | None = None,
+    hooks: Hooks | None = None,
 ) -> Network:
     """Return the fitted network that `make` builds.
 
@@ -84,7 +85,7 @@ def tune(
     data: FitData,
     context: FitContext,
     settings: fitting.Settings,
-    hooks: fitting.Hooks,
+    hooks: Hooks,
     tuning: Tuning,
 ) -> Network:
     """Return the model with its network fitted further; the model that was given stays as it is.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from pydantic import Field
 
-from tasks.compress import graphs
+from tasks.compress import graphs, integers
 from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.graph import INT8_TRT
 from tasks.core.plugins import PluginParams
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("onnxruntime", "onnx")
 PRECISION = "int8"
-BETWEEN = ("Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Concat")
-MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
 BATCH = 64
 
 
@@ -153,8 +151,8 @@ def _static(
         per_channel=True,
         reduce_range=params.narrow,
         calibrate_method=_method(params.ranges),
-        nodes_to_quantize=_chosen(onnx.load(ready).graph, only),
-        op_types_to_quantize=[*graphs.WEIGHTED, *BETWEEN, *MOVES],
+        nodes_to_quantize=integers.chosen(onnx.load(ready).graph, only),
+        op_types_to_quantize=[*graphs.WEIGHTED, *integers.BETWEEN, *integers.MOVES],
         extra_options={
             "ActivationSymmetric": trt,
             "WeightSymmetric": True,
@@ -162,7 +160,7 @@ def _static(
             "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
         },
     )
-    return _lean(onnx.load(made), onnx.load(ready))
+    return integers.lean(onnx.load(made), onnx.load(ready))
 
 
 def _dynamic(
@@ -221,45 +219,6 @@ def _recurrent(graph: "onnx.ModelProto", params: Params, folder: Path) -> "onnx.
     return onnx.load(made)
 
 
-def _lean(made: "onnx.ModelProto", before: "onnx.ModelProto") -> "onnx.ModelProto":
-    """Return the graph without bytes that no engine needs: 3.89, not 3.76 times smaller.
-
-    A convolution's bias as int32 brings a scale and a zero point a channel; ONNX Runtime fuses a
-    float bias as well. Zero points that are 0 may be left out; but its fusion of Gemm wants both.
-    """
-    graph = made.graph
-    values = {i.name: i for i in graph.initializer}
-    floats = {i.name: i for i in before.graph.initializer}
-    dequantised = {n.output[0]: n for n in graph.node if n.op_type == "DequantizeLinear"}
-    gone: set[str] = set()
-    for node in graph.node:
-        for at, name in enumerate(node.input):
-            source = dequantised.get(name)
-            if source is None or source.input[0] not in values:
-                continue
-            bias = at == 2 and node.op_type in ("Conv", "Gemm")
-            original = source.input[0].removesuffix("_quantized")
-            if bias and node.op_type == "Conv" and original in floats:
-                node.input[at] = original
-                values[original] = floats[original]
-                gone.add(name)
-            elif (bias or node.op_type == "Conv") and _is_zero(source, values):
-                del source.input[2]
-    kept = [n for n in graph.node if n.output[0] not in gone]
-    del graph.node[:]
-    graph.node.extend(kept)
-    used = {name for node in graph.node for name in node.input}
-    del graph.initializer[:]
-    graph.initializer.extend(v for name, v in sorted(values.items()) if name in used)
-    return made
-
-
-def _is_zero(node: "onnx.NodeProto", values: "dict[str, onnx.TensorProto]") -> bool:
-    from onnx import numpy_helper
-
-    return len(node.input) == 3 and not numpy_helper.to_array(values[node.input[2]]).any()
-
-
 def _method(name: str) -> Any:
     from onnxruntime.quantization import CalibrationMethod
 
@@ -268,38 +227,6 @@ def _method(name: str) -> Any:
         "percentile": CalibrationMethod.Percentile,
         "entropy": CalibrationMethod.Entropy,
     }[name]
-
-
-def _chosen(graph: "onnx.GraphProto", only: Collection[str] | None = None) -> list[str]:
-    """Return the nodes to quantise: weighted ones, and movers and joins between them.
-
-    What a layer reads that stays in float stays so too. An Add counts only where two activations
-    meet (a residual); one with a constant shifts the output.
-    """
-    constants = {i.name for i in graph.initializer}
-    layers = {n.name for n in graphs.flat(graph)}
-    weighted = layers if only is None else layers & set(only)
-    behind: set[str] = set()  # tensors that come out of a weighted node
-    ahead: dict[str, bool] = {}
-    for node in reversed(graph.node):  # does a weighted node follow?
-        passes = node.name not in layers and any(ahead.get(o) for o in node.output)
-        follows = node.name in weighted or passes
-        for name in node.input:
-            ahead[name] = ahead.get(name, False) or follows
-    chosen = []
-    for node in graph.node:
-        if node.name in weighted:
-            behind.update(node.output)
-            chosen.append(node.name)
-        elif node.name not in layers and behind.intersection(node.input):
-            behind.update(node.output)
-            if not any(ahead.get(o) for o in node.output):
-                continue
-            if node.op_type in (*BETWEEN, *MOVES) and not (
-                node.op_type == "Add" and constants.intersection(node.input)
-            ):
-                chosen.append(node.name)
-    return chosen
 
 
 class _Rows:

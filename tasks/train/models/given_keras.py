@@ -16,7 +16,8 @@ from pydantic import Field
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import output_name
 from tasks.core.plugins import PluginParams
-from tasks.nets.fitting import Hooks, Settings, outputs_of
+from tasks.nets.fitting import Settings, outputs_of
+from tasks.nets.state import Hooks
 from tasks.nets.tuning import Objective, Tuning
 from tasks.train import keras_file, networks
 from tasks.train.foreign import reading

@@ -13,7 +13,8 @@ from pydantic import Field
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.nets import architectures
-from tasks.nets.fitting import Hooks, Settings
+from tasks.nets.fitting import Settings
+from tasks.nets.state import Hooks
 from tasks.nets.tuning import Objective, Tuning
 from tasks.train import networks
 from tasks.train.networks import Network, gpu_missing, predict, save, to_onnx, torch_module

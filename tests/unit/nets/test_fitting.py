@@ -14,7 +14,7 @@ from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import ROOT
-from tasks.nets import checkpoint, determinism, fitting
+from tasks.nets import checkpoint, determinism, fitting, state
 from tasks.train.models import mlp
 
 
@@ -131,8 +131,8 @@ def one_step(pieces: int, network, X, y, smoothing: float = 0.0):
     import torch
 
     optimizer = fitting.AdamW(network, 0.0)
-    precision = fitting._precision(torch.device("cpu"))
-    run = fitting._Run(network, optimizer, precision, torch.Generator(), fitting.Hooks())
+    precision = state.precision(torch.device("cpu"))
+    run = state.Run(network, optimizer, precision, torch.Generator(), state.Hooks())
     optimizer.zero_grad()
     loss = fitting._add_gradients(run, X, y, pieces, smoothing)
     return float(loss), optimizer.gradient.clone()
