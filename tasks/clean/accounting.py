@@ -9,6 +9,7 @@ from tasks.clean import findings, repairs
 from tasks.core.schema import ROW, Columns
 
 Kind = Literal["keeps", "reorders", "makes"]
+NOT_COUNTED = "cells, findings and repairs were not counted (clean.accounts: rows)"
 SUMS = ("rows_before", "rows_after", "rows_touched", "cells_touched")
 
 
@@ -92,12 +93,12 @@ def of_rows(
     after: pl.Schema,
     makes: bool = False,
 ) -> dict[str, Any]:
-    """Return what steps did that are one plan: rows are counted, no cell is compared (None)."""
+    """Return what steps did that are one plan: rows are counted, nothing is compared (None)."""
     entry = made(steps, rows_before, before, rows_after, after) | {"cells_touched": None}
-    if makes:
-        return entry
-    del entry["rows"]
-    return entry | {"rows_touched": rows_before - rows_after}
+    if not makes:
+        del entry["rows"]
+        entry["rows_touched"] = None
+    return noted(entry, NOT_COUNTED)
 
 
 def noted(account: dict[str, Any], note: str) -> dict[str, Any]:

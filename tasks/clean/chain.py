@@ -1,4 +1,4 @@
-"""Runs the steps one after the other and accounts for each; or all of them as one lazy plan.
+"""Runs the steps one after the other and accounts for each; or as few lazy plans as may be.
 
 A step is a module of `tasks.clean.steps` with
 
@@ -12,7 +12,7 @@ A step is a module of `tasks.clean.steps` with
         demanded: bool) -> tuple[pl.LazyFrame, Columns, account]                 (optional)
     def compute(frame: pl.DataFrame, columns: Columns, params: Params, device: str,
         demanded: bool) -> tuple[pl.DataFrame, Columns, account]                 (optional)
-    SCOPE, MAKES_ROWS, REORDERS, ONCE                                            (optional)
+    SCOPE, MAKES_ROWS, REORDERS, ONCE, LOOKS                                     (optional)
 
 `apply` adds lazy expressions; it may first compute a few numbers of the table (`frames.collect`).
 It keeps `__row__` as it is, keeps the order of rows, makes no new rows, keeps the target, and
@@ -26,12 +26,14 @@ SCOPE: how far a value depends on others: `row`, `group` (the rows of its series
 MAKES_ROWS: True where rows stand for many before: they get new numbers, ordered by group and time.
 REORDERS: True where rows are put into the order of group and time.
 ONCE: True where doing it again adds to what it added.
+LOOKS: True where `apply` computes something of the table's values.
 looks_ahead: why a row depends on later ones; "" where it does not. No such step makes the inputs
     of a forecast, unless params allow it.
 
-One plan (`accounts: rows`) is computed once, without the table between two steps: nothing can be
-said then of each step, nor of cells. What a step must know of the table before it is computed for
-it, and so are the steps before it, once more.
+Steps that are one plan (`accounts: rows`) are computed together, without the table between two of
+them: nothing can be said of each, nor of cells. A plan ends before a step that looks at values,
+for that would compute all before it twice (times alone are cheap), and behind one that makes rows,
+whose numbers tell how parts are put together.
 """
 
 import warnings
@@ -59,8 +61,7 @@ def run(
 ) -> tuple[pl.DataFrame, Columns, list[dict[str, Any]]]:
     """Return the table and the columns after all steps, and an account of each step or plan.
 
-    `demanded`: the GPU for every step, or an error. `accounts`: `rows` makes one plan of the steps,
-    but for those that go from table to table (`compute`).
+    `demanded`: the GPU for every step, or an error. `accounts`: `rows` makes plans of the steps.
 
     Raises:
         DataError: a step left no row (and that is not said to be fine).
@@ -88,12 +89,17 @@ def _together(steps: list[Plugin], accounts: Accounts) -> list[list[Plugin]]:
     """Return the steps by what is computed together, in order."""
     found: list[list[Plugin]] = []
     for step in steps:
-        alone = accounts == "cells" or goes_by_itself(step)
-        if alone or not found or goes_by_itself(found[-1][-1]):
+        begins = accounts == "cells" or goes_by_itself(step) or hasattr(step.module, "LOOKS")
+        if begins or not found or _ends(found[-1][-1]):
             found.append([step])
         else:
             found[-1].append(step)
     return found
+
+
+def _ends(step: Plugin) -> bool:
+    """Return whether a plan ends behind a step."""
+    return goes_by_itself(step) or accounting.kind(step.module) == "makes"
 
 
 def planned(
@@ -157,6 +163,11 @@ def require(device: str, demanded: bool) -> None:
 
 def nothing_left(step: str, rows: int) -> str:
     """Return the message for a step after which no row is left."""
+    if ", " in step:
+        return (
+            f"clean: the plan of {step} left none of {rows} rows. `clean.accounts: cells` says "
+            "which of them did it."
+        )
     return (
         f"clean: step {step!r} left none of {rows} rows. Change its params in clean.steps, or "
         "leave it out."
@@ -165,7 +176,9 @@ def nothing_left(step: str, rows: int) -> str:
 
 def looking_ahead(steps: list[Plugin]) -> str:
     """Return why a row that steps made depends on later rows; "" where it does not."""
-    return "; ".join(filter(None, map(looks_ahead, steps)))
+    if len(steps) == 1:
+        return looks_ahead(steps[0])
+    return "; ".join(f"{step.name}: {why}" for step in steps if (why := looks_ahead(step)))
 
 
 def looks_ahead(step: Plugin) -> str:

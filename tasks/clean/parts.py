@@ -46,9 +46,10 @@ class How(NamedTuple):
 
     def streams(self, steps: list[Plugin]) -> bool:
         """Return whether steps are one plan that need not have the table in memory."""
-        kept = all(accounting.kind(step.module) == "keeps" for step in steps)
-        one = self.accounts == "rows" and not any(map(chain.goes_by_itself, steps))
-        return bool(steps) and self.device == "cpu" and one and kept
+        rows = [getattr(step.module, "SCOPE", "table") == "row" for step in steps]
+        looks = [hasattr(step.module, "LOOKS") for step in steps]
+        one = self.accounts == "rows" and all(rows) and not any(looks)
+        return bool(steps) and self.device == "cpu" and one
 
 
 def run(
@@ -81,16 +82,21 @@ def run(
     how = How(device, demanded, accounts, checkpoint, out)
     first, rest = divided(steps)
     keys = groups(columns)
-    parts = _parts(source, keys) if first and keys and _in_any_order(first, rest) else []
-    if len(parts) < 2:
+    by_files = bool(first and rest) and chain.goes_by_itself(rest[0])
+    parts = _parts(source, keys) if first and keys and (by_files or _orders(first)) else []
+    if len(parts) < 2 and not by_files:
         return _finish(pl.scan_parquet(source), columns, steps, how)
-    folders = [checkpoint / f"{number:05d}" for number in range(len(parts))]
-    if not (checkpoint / DIVIDED).exists():
+    count = max(1, len(parts))
+    folders = [checkpoint / f"{number:05d}" for number in range(count)]
+    if count > 1 and not (checkpoint / DIVIDED).exists():
         _divide(source, parts, checkpoint)
     for number, folder in enumerate(folders):
-        with progress.within(number / len(parts), (number + 1) / len(parts), f"part {number + 1}"):
+        with progress.within(number / count, (number + 1) / count, f"part {number + 1}"):
             if not (folder / DONE).exists():
-                _clean_part(_pieces(checkpoint, number), columns, first, how, folder)
+                pieces = _pieces(checkpoint, number)
+                _clean_part(pieces or [source], columns, first, how, folder)
+                for piece in pieces:
+                    piece.unlink()
     return _together(folders, rest, how)
 
 
@@ -99,21 +105,15 @@ def divided(steps: list[Plugin]) -> tuple[list[Plugin], list[Plugin]]:
     the whole table, or goes from file to file.
     """
     for position, step in enumerate(steps):
-        if getattr(step.module, "SCOPE", "table") == "table" or _by_files(step):
+        table = getattr(step.module, "SCOPE", "table") == "table"
+        if table or chain.goes_by_itself(step):
             return steps[:position], steps[position:]
     return steps, []
 
 
-def _by_files(step: Plugin) -> bool:
-    return hasattr(step.module, "from_file")
-
-
-def _in_any_order(first: list[Plugin], rest: list[Plugin]) -> bool:
-    """Return whether rows may come series by series to the rest: one of the first steps puts them
-    into that order, or the next does not care.
-    """
-    ordered = any(accounting.kind(step.module) != "keeps" for step in first)
-    return ordered or (bool(rest) and _by_files(rest[0]))
+def _orders(steps: list[Plugin]) -> bool:
+    """Return whether the steps leave rows in the order of series and time."""
+    return any(accounting.kind(step.module) != "keeps" for step in steps)
 
 
 def _parts(source: Path, keys: list[str]) -> list[pl.DataFrame]:
@@ -170,8 +170,6 @@ def _clean_part(
     (unfinished / DONE).write_text(json.dumps(accounts))
     shutil.rmtree(to, ignore_errors=True)
     unfinished.rename(to)
-    for piece in pieces:
-        piece.unlink()
 
 
 def _together(folders: list[Path], rest: list[Plugin], how: How) -> list[dict[str, Any]]:
@@ -199,7 +197,7 @@ def _finish(
 ) -> list[dict[str, Any]]:
     """Do the steps that are left, write what comes of it, and return their accounts."""
     accounts: list[dict[str, Any]] = []
-    if steps and _by_files(steps[0]):
+    if steps and chain.goes_by_itself(steps[0]):
         using = (how.checkpoint, how.device, how.demanded)
         table, columns, account = steps[0].module.from_file(table, columns, steps[0].typed, *using)
         if account["rows_before"] and not account["rows_after"]:

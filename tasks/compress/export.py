@@ -54,7 +54,8 @@ def verify(a: np.ndarray, b: np.ndarray, tolerance: float, what: str) -> Differe
             f"{what}: expected what the original predicts to {tolerance:g} relative, found "
             f"{found.max_rel:.3g} (largest difference {found.max_abs:.3g}) over {found.rows} rows; "
             f"worst at judged row {row}: {np.ravel(a[row])[:5]} instead of "
-            f"{np.ravel(b[row])[:5]}. The model's to_onnx does not compute what its predict does."
+            f"{np.ravel(b[row])[:5]}. The graph of the preparation, or the model's "
+            "to_onnx, does not compute what they do."
         )
     return found
 

@@ -21,12 +21,33 @@ FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, 8 times 
 
 
 class YamlLoader(FAST):
-    """Leaves dates as they are written: params are JSON, and a plugin's own type reads them."""
+    """Leaves dates as they are written: params are JSON, and a plugin's own type reads them. A key
+    that stands twice in a map is an error: the first would be gone without a word.
+    """
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Return a map.
+
+        Raises:
+            yaml.constructor.ConstructorError: a key stands twice in it.
+        """
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key {key.value!r} stands in lines {seen[key.value]} and {line} of "
+                    "one map; rename one, or take it out"
+                )
+            seen[key.value] = line
+        return super().construct_mapping(node, deep)
 
 
 def read(folder: Path) -> dict[str, Any]:

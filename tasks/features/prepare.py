@@ -26,6 +26,7 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
     Raises:
         DataError: the target or the split cannot be used, or no feature column is left.
     """
+    frame, unlabelled = _labelled(frame, spec)
     _check_target(frame, spec)
     plugins = params.plugins()
     sequence, whole, y = None, frame, np.zeros(0)
@@ -60,7 +61,7 @@ def prepare(frame: pl.DataFrame, spec: Table, params: Params, seed: int, out: Pa
         split={
             "name": split.name,
             "params": split_params.model_dump(mode="json"),
-            "note": module.note(frame, spec, split_params),
+            "note": "; ".join(filter(None, (module.note(frame, spec, split_params), unlabelled))),
         },
         sequence=sequence,
     )
@@ -146,6 +147,20 @@ def _y(table: pl.DataFrame, spec: Table, classes: list[str] | None) -> np.ndarra
     if classes is None:
         return target.values_of(table[spec.target])
     return target.class_indices(table[spec.target], classes)
+
+
+def _labelled(frame: pl.DataFrame, spec: Table) -> tuple[pl.DataFrame, str]:
+    """Return the rows that have a target, and words on those that have none.
+
+    Of a table with times alone: its grid has periods in which nothing was measured. In any other
+    table a missing target is a fault. The windows of a forecast see to it themselves.
+    """
+    timed = spec.task != "forecast" and by_role(spec.columns, "time")
+    if not timed or spec.target not in frame.columns or not frame[spec.target].null_count():
+        return frame, ""
+    kept = frame.filter(pl.col(spec.target).is_not_null())
+    left_out = len(frame) - len(kept)
+    return kept, f"{left_out:,} of {len(frame):,} rows have no {spec.target} and are left out"
 
 
 def _check_target(frame: pl.DataFrame, spec: Table) -> None:

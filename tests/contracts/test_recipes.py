@@ -105,6 +105,20 @@ def test_onnx_gives_what_transform_gives(name, params):
         assert np.array_equal(onnx_output(state, frame), X)  # to the bit: trees split at values
 
 
+def test_a_time_at_a_quarter_of_a_circle_is_the_same_to_the_bit():
+    start = datetime.datetime(2016, 1, 11)
+    frame = pl.DataFrame(
+        {"when": [start + datetime.timedelta(minutes=30 * i) for i in range(2000)]}
+    )
+    times = {"when": Column(type="datetime", role="time")}
+    state = preparation.fit(frame, times, [Plugin(kind="recipe", name="date_time")])
+    X = preparation.transform(frame, state)
+    assert np.array_equal(onnx_output(state, frame), X)
+    sides = np.sign(X)  # a tree that splits at 0 sees no side of it where there is none
+    assert np.array_equal(np.sign(onnx_output(state, frame)), sides)
+    assert (sides == 0).any()
+
+
 @pytest.mark.parametrize(("name", "params"), CASES)
 def test_the_state_is_json_and_names_are_unique(name, params):
     state = fitted(name, params)

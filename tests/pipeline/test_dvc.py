@@ -98,6 +98,21 @@ def test_push_wipe_pull(ran: Project):
     assert ran.shown() == before
 
 
+def test_a_table_of_ones_own_is_pushed_and_a_pull_brings_it_back(clone: Project, tmp_path: Path):
+    rows = [f"{i},{i % 7},{i % 2}" for i in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join(["a,b,y", *rows]))
+    made = clone.temper("new", "own", "--data", str(tmp_path / "own.csv"), "--target", "y")
+    assert made.returncode == 0, made.stderr
+    raw = clone.folder / "data" / "raw" / "own"
+    before = {path.name: path.read_bytes() for path in raw.iterdir()}
+    clone.dvc("push")
+    shutil.rmtree(raw)
+    shutil.rmtree(clone.folder / ".dvc" / "cache")
+    for _ in range(2):  # what is there stays
+        pulled = clone.dvc("pull")
+        assert {path.name: path.read_bytes() for path in raw.iterdir()} == before, pulled.stderr
+
+
 def test_plain_dvc_repro_on_a_fresh_clone_without_activation_then_a_run_is_cached(clone: Project):
     (clone.folder / ".venv").symlink_to(Path(sys.prefix))
     path = "/usr/local/bin:/usr/bin:/bin"  # no environment is active: `python3` is the system's

@@ -17,6 +17,7 @@ from tasks.core.schema import Columns
 
 FLOAT32_MAX, FLOAT32_LEAST = 3.4e38, 1.18e-38
 ROUNDING = 2**-24  # of a float32, relative
+LOOKS = True
 SIGNED = (pl.Int8, pl.Int16, pl.Int32)
 
 

@@ -16,6 +16,7 @@ from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
 MAKES_ROWS = True
+LOOKS = True
 MOST = 200  # columns; more is a mistake
 
 

@@ -5,7 +5,7 @@ true. 0 is never stuck unless wanted: rain, light and power are 0 for days. Not 
 occupancy), set points and counters, which hold by nature.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 from pydantic import Field
@@ -17,6 +17,7 @@ from tasks.core.schema import ROW, Columns
 SCOPE = "group"
 ONCE = True  # what is left of a run is shorter, but so is what is known before it
 MARK = "__stuck__"
+AT_ONCE = 4  # columns, each with five of its own beside it
 ENOUGH = 20  # values before a run, to know how a series usually behaves
 
 
@@ -42,12 +43,16 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     """Return the frame with stuck values made missing."""
     time, keys = clock(columns, frame, "stuck"), groups(columns)
     names, kept = measured(frame, columns, params, "stuck"), frame.collect_schema().names()
-    marked = _marked(frame, names, in_order(frame, keys, time), time, params)
-    changed = [
-        pl.when(~pl.col(f"{MARK}{name}").fill_null(False)).then(pl.col(name)).alias(name)
-        for name in names
-    ]
-    return marked.with_columns(changed).select(kept), columns
+    within = in_order(frame, keys, time)
+    for begin in range(0, len(names), AT_ONCE):
+        some = names[begin : begin + AT_ONCE]
+        marked = _marked(frame, some, within, time, params)
+        changed = [
+            pl.when(~pl.col(f"{MARK}{name}").fill_null(False)).then(pl.col(name)).alias(name)
+            for name in some
+        ]
+        frame = marked.with_columns(changed).select(kept)
+    return frame, columns
 
 
 def findings(
@@ -72,7 +77,7 @@ def findings(
 
 def _marked(
     frame: pl.LazyFrame,
-    names: list[str],
+    names: Sequence[str],
     within: Callable[[pl.Expr], pl.Expr],
     time: str,
     params: Params,

@@ -12,7 +12,7 @@ from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
-SCOPE = "row"
+SCOPE = "table"  # of the names of two series it may make one
 
 
 class Params(PluginParams):

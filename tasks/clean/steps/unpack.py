@@ -19,6 +19,7 @@ from tasks.core.schema import ROW, Column, Columns, Type
 
 MOST_KINDS = 10_000  # different records of a column
 SHOWN = 20
+LOOKS = True
 
 
 class Params(PluginParams):

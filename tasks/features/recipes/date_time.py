@@ -3,8 +3,8 @@
 A circle is used where the training rows go round it often enough; elapsed time not for the column
 of role `time`, whose later values no training row has seen. A missing time is at no place: zeros.
 The input is a double: OpenVINO computes it in float32, which moves a time by up to a minute. Sines
-are doubles too until the end: in float32 libraries differ in the last bit, and where a tree split
-at such a value, a row in 1,600 went the other way.
+are doubles too until the end, and then rounded: libraries differ in the last bit (the cosine of
+18:00 is 0 to one and -1.8e-16 to another), and where a tree splits there, a row goes the other way.
 """
 
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from tasks.core.sequence import PERIODS_S
 
 Cycle = Literal["day", "week", "year"]
 BOUND = 1e6
+STEPS = np.float32(2**23)  # between 0 and 1: a sine is rounded to one of them
 
 
 class Params(PluginParams):
@@ -83,8 +84,8 @@ def transform(frame: pl.DataFrame, state: dict[str, Any]) -> np.ndarray:
             rounds = seconds / PERIODS_S[cycle]
             angle = (rounds - np.floor(rounds)) * (2 * np.pi)
             blocks += [
-                np.where(missing, zero, np.sin(angle).astype(np.float32)),
-                np.where(missing, zero, np.cos(angle).astype(np.float32)),
+                np.where(missing, zero, np.round(wave(angle) * STEPS).astype(np.float32) / STEPS)
+                for wave in (np.sin, np.cos)
             ]
         if column["elapsed"]:
             scaled = (seconds - column["center"]) / column["scale"]
@@ -114,6 +115,7 @@ def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
     """Add the recipe to the graph; return its tensors, in the order of `feature_names`."""
     tensors = []
     zero = graph.constant([[0]], np.float32)
+    steps = graph.constant([[STEPS]], np.float64)
     for column in state["columns"]:
         missing = graph.add("IsNaN", column["name"])
         center = graph.constant([[column["center"]]], np.float64)
@@ -123,7 +125,10 @@ def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
             phase = graph.add("Sub", rounds, graph.add("Floor", rounds))
             turned = graph.add("Mul", phase, graph.constant([[2 * np.pi]], np.float64))
             for op in ("Sin", "Cos"):
-                place = graph.cast(graph.add(op, turned), "float32")
+                whole = graph.add("Round", graph.add("Mul", graph.add(op, turned), steps))
+                place = graph.add(
+                    "Div", graph.cast(whole, "float32"), graph.constant([[STEPS]], np.float32)
+                )
                 tensors.append(graph.add("Where", missing, zero, place))
         if column["elapsed"]:
             scale = graph.constant([[column["scale"]]], np.float64)

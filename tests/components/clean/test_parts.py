@@ -214,17 +214,16 @@ def test_one_plan_gives_the_bytes_that_single_steps_give(name, tmp_path, monkeyp
 
 def test_one_plan_that_keeps_rows_is_streamed_from_file_to_file(tmp_path, monkeypatch):
     source = table(tmp_path)
-    steps = ["types", {"range": {"limits": {"temp": {"min": 60}}, "outside": "drop"}}, "stuck"]
+    steps = ["types", {"range": {"limits": {"temp": {"min": 60}}, "outside": "drop"}}, "calendar"]
     single = cleaned(source, steps, tmp_path / "single")
     monkeypatch.setattr(parts.frames, "collect", lambda *_: pytest.fail("it is in memory"))
     made = cleaned(source, steps, tmp_path / "one", accounts="rows")
-    read = [pl.read_parquet(tmp_path / way / "out" / "table.parquet") for way in ("single", "one")]
-    assert read[0].equals(read[1])
-    assert made[1] == single[1]
+    assert made[:2] == single[:2]
     [account] = made[2]
-    assert account["step"] == "types, range, stuck"
-    assert account["rows_touched"] == account["rows_before"] - account["rows_after"] > 0
+    assert account["step"] == "types, range, calendar"
+    assert account["rows_before"] - account["rows_after"] == single[2][1]["rows_touched"] > 0
     assert account["engine"] == "cpu: Polars, streaming"
+    assert account["note"].startswith("cells, findings and repairs were not counted")
     nothing = {"range": {"limits": {"co2": {"min": 6000}}, "outside": "drop"}}
     with pytest.raises(DataError, match="types, range"):
         cleaned(source, ["types", nothing], tmp_path / "empty", accounts="rows")
@@ -235,4 +234,49 @@ def test_in_one_plan_a_step_that_is_many_in_one_stands_alone(tmp_path):
     single = cleaned(table(tmp_path), steps, tmp_path / "single")
     made = cleaned(table(tmp_path), steps, tmp_path / "one", accounts="rows")
     assert made[:2] == single[:2]
-    assert [a["step"] for a in made[2]] == ["types, sentinels", "grid", "calendar, downcast"]
+    assert [a["step"] for a in made[2]] == ["types", "sentinels", "grid", "calendar", "downcast"]
+    steps = ["types", "stuck", "grid", {"lags": {"by": ["1d"]}}, "calendar"]
+    made = cleaned(table(tmp_path), steps, tmp_path / "plans", accounts="rows")
+    assert [a["step"] for a in made[2]] == ["types, stuck", "grid", "lags, calendar"]
+
+
+def test_rows_that_go_behind_a_new_grid_leave_the_numbers_of_the_next_part_alone(
+    tmp_path, monkeypatch
+):
+    dropped = {"range": {"limits": {"co2": {"min": 690}}, "outside": "drop"}}
+    steps = ["types", {"resample": {"every": "1h"}}, dropped, "stuck", "duplicates"]
+    source = table(tmp_path)
+    single = cleaned(source, steps, tmp_path / "single")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    for accounts in ("cells", "rows"):
+        made = cleaned(source, steps, tmp_path / accounts, accounts)
+        assert made[:2] == single[:2]
+        rows = pl.read_parquet(tmp_path / accounts / "out" / "table.parquet")[ROW]
+        assert rows.is_unique().all()
+    assert [a["step"] for a in made[2]] == ["types, resample", "range, stuck", "duplicates"]
+
+
+def test_series_that_a_step_makes_one_are_in_one_part(tmp_path, monkeypatch):
+    source = table(tmp_path)
+    rows = pl.read_parquet(source)
+    blank = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("sensor") + " ")
+    rows.with_columns(blank.otherwise("sensor").alias("sensor")).write_parquet(source)
+    steps = ["types", "text", "sorted_unique", {"resample": {"every": "1h"}}]
+    single = cleaned(source, steps, tmp_path / "single")
+    monkeypatch.setattr(parts, "PART_ROWS", 2000)
+    assert cleaned(source, steps, tmp_path / "split")[:2] == single[:2]
+
+
+def test_without_series_a_step_from_file_to_file_goes_on_behind_others(tmp_path):
+    source = table(tmp_path, sensors=1)
+    columns = {name: column for name, column in COLUMNS.items() if name != "sensor"}
+    pl.read_parquet(source).drop("sensor").write_parquet(source)
+    made = []
+    for kept in (tmp_path / "a", tmp_path / "b"):
+        out = kept / "out"
+        out.mkdir(parents=True)
+        steps = Params.model_validate({"steps": ["types", "sentinels", "grid"]}).steps
+        parts.run(source, columns, steps, "cpu", kept, out)
+        made.append((out / "table.parquet").read_bytes())
+        assert list((kept / "kept" / "features").iterdir())
+    assert made[0] == made[1]

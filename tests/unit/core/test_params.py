@@ -28,6 +28,15 @@ def test_dates_stay_as_they_are_written(tmp_path):
     assert len(params.digest(read)) == 64
 
 
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
+    (tmp_path / "params.yaml").write_text("workloads:\n  a: {}\n  b: {c: 1}\n  a: {d: 2}\n")
+    with pytest.raises(ParamsError, match=r"key 'a' stands in lines 2 and 4"):
+        params.read(tmp_path)
+    merged = "workloads:\n  a: &a {c: 1}\n  b: {<<: *a, d: 2}\n"
+    (tmp_path / "params.yaml").write_text(merged)
+    assert params.read(tmp_path)["workloads"]["b"] == {"c": 1, "d": 2}
+
+
 @pytest.mark.parametrize("setting", ["train.threads", "=3", "seed.x=1", "a=[1"])
 def test_wrong_settings_are_named(setting):
     with pytest.raises(ParamsError, match="--set"):

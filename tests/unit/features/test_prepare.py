@@ -189,6 +189,16 @@ def test_a_target_that_cannot_be_used(tmp_path, y, task, words):
         prepared(*small(y, task=task), tmp_path)
 
 
+def test_rows_of_a_grid_without_a_target_are_left_out_and_told(tmp_path):
+    when = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=i) for i in range(40)]
+    frame, spec = small([1.0, 2.0, None, 4.0] * 10, task="regression", when=when)
+    columns = {**spec.columns, "when": Column(type="datetime", role="time")}
+    made = prepared(frame, spec.model_copy(update={"columns": columns}), tmp_path)
+    assert sum(made.meta.parts.values()) == 30
+    assert "10 of 40 rows have no y and are left out" in made.meta.split["note"]
+    assert all(np.isfinite(made.y(part)).all() for part in made.meta.parts)
+
+
 def test_no_feature_column_is_left(tmp_path):
     frame, spec = small([0, 1] * 10)
     with pytest.raises(DataError, match=r"no feature column is left: x: left out, every value"):
