@@ -26,7 +26,7 @@ SECTIONS = {
     for name, section in yaml.safe_load(block).items()
 }
 FILES = {
-    "appliances": "timeseries/appliances_energy_first80pct.parquet",
+    "house": "timeseries/appliances_energy_first80pct.parquet",
     "occupancy": "timeseries/occupancy_train.csv.gz",
     "awair_element": "timeseries/awair_element_1min_first80pct.parquet",
     "awair_omni": "timeseries/awair_omni_room_a.csv",
@@ -141,7 +141,7 @@ def test_fahrenheit_is_converted_where_it_is_declared(runs):
         ("weather_hourly", "pressureMax", "inHg", "hPa"),
         ("tsi", "T (C)", "degF", "degC"),
         ("beijing", "PRES", "mmHg", "hPa"),
-        ("appliances", "T1", "degF", "degC"),
+        ("house", "T1", "degF", "degC"),
         ("occupancy", "CO2", "ppb", "ppm"),
     ],
 )
@@ -230,7 +230,7 @@ def test_gaps_are_counted_as_plain_polars_counts_them(runs):
 
 
 def test_stuck_and_saturated_sensors(runs):
-    found = traps(runs["appliances"])
+    found = traps(runs["house"])
     assert found["stuck", "stuck", "RH_6", "99.9"] == 208  # of 353 in a row, a day is let be
     assert found["sentinels", "saturated (stays)", "RH_6", "1, 99.9"] > 353
 
