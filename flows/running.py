@@ -66,8 +66,6 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
             made = run_flow(
                 pipeline, name=name, params=workload, until=until, measure_again=measure
             )
-    for notice in live.notices:
-        print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
         write(_finished_file(name), json.dumps(began))
     return summarise(name, made, tracked, live.count)
