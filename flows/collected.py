@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+from flows import interrupts
 from tasks.core import params, progress
 from tasks.core.errors import ParamsError
 from tasks.core.home import project
@@ -26,7 +27,7 @@ def collect_workload(name: str, settings: list[str]) -> None:
     problems = workload.problems()
     if problems:
         raise ParamsError("\n".join(f"workloads.{name}.{line}" for line in problems))
-    with session.started() as run_flow:
+    with interrupts.told(f"temper collect {name}"), session.started() as run_flow:
         from flows.collect import collect
 
         with progress.listening(Waiting()):
