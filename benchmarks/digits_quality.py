@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import ROOT, table, write
+from benchmarks.harness import ROOT, no_arguments, table, write
 
 
 def main() -> None:
     """Read, print the table, write benchmarks/results/digits_quality.json."""
+    no_arguments("digits_quality", __doc__)
     models = ROOT / "models" / "digits"
     board = _json(models / "compare/leaderboard/leaderboard.json")
     rows = _json(models / "benchmark/measurements/measurements.json")["rows"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import edge_memory
-from benchmarks.harness import table, write
+from benchmarks.harness import no_arguments, table, write
 from tasks.core.plugins import plugin
 from tasks.core.profile import Work
 from tasks.recommend import calibration
@@ -62,6 +62,7 @@ TRIED = (
 
 def main() -> None:
     """Run, print the table, write benchmarks/results/edge.json."""
+    no_arguments("edge", __doc__)
     tried = {of.__name__: _summary(calibration.held_out(of)) for of in TRIED}
     tried["one profile for all devices, scaled"] = _errors(_shared())
     used, held_out = tried["terms"], calibration.held_out()

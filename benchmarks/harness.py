@@ -1,5 +1,6 @@
 """What the scripts share: a project in a temporary folder, timed commands, the results."""
 
+import argparse
 import json
 import os
 import platform
@@ -35,6 +36,12 @@ class Timed(NamedTuple):
     wall_s: float
     peak_mib: float
     output: str
+
+
+def no_arguments(script: str, doc: str | None) -> None:
+    """Answer `--help`, and refuse any other argument, before a script begins."""
+    first = (doc or "").strip().splitlines()[0]
+    argparse.ArgumentParser(prog=f"python -m benchmarks.{script}", description=first).parse_args()
 
 
 @contextmanager

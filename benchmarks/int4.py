@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks import timed
-from benchmarks.harness import table, write
+from benchmarks.harness import no_arguments, table, write
 from tasks.compress import variants
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
@@ -38,6 +38,7 @@ IMAGES, CLASSES, SEED, TOLERANCE = 120, 10, 0, 1e-3
 
 def main() -> None:
     """Measure, print the table, write benchmarks/results/int4.json."""
+    no_arguments("int4", __doc__)
     results = {name: measured(*parts) for name, parts in NETWORKS.items()}
     rows: list[tuple[str, Any, str]] = []
     for name, found in results.items():

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.harness import median, project, table, write
+from benchmarks.harness import median, no_arguments, project, table, write
 from benchmarks.micro import held_server, let_go
 
 TASKS = 12
@@ -19,6 +19,7 @@ ROUNDS = 40
 
 def main() -> None:
     """Measure, print the table, write benchmarks/results/overhead.json."""
+    no_arguments("overhead", __doc__)
     with project() as environment:
         server = held_server(environment)
         try:

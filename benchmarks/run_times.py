@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.harness import Timed, median, project, table, temper, timed, write
+from benchmarks.harness import Timed, median, no_arguments, project, table, temper, timed, write
 
 ROUNDS = 5
 PLAIN = """
@@ -37,6 +37,7 @@ if __name__ == "__main__":
 
 def main() -> None:
     """Measure, print the table, write benchmarks/results/run_times.json."""
+    no_arguments("run_times", __doc__)
     with project() as environment, TemporaryDirectory() as folder:
         script = Path(folder) / "plain.py"
         script.write_text(PLAIN)

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.harness import project, table, write
+from benchmarks.harness import no_arguments, project, table, write
 from benchmarks.micro import TEMPER, Project
 
 RUNS = 8
@@ -17,6 +17,7 @@ RUNS = 8
 
 def main() -> None:
     """Run, compare, print the table, write benchmarks/results/together.json."""
+    no_arguments("together", __doc__)
     with project() as environment, project() as other:
         together, alone = Project(environment), Project(other)
         for place in (together, alone):

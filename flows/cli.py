@@ -67,10 +67,9 @@ def compress(
     name: Annotated[str | None, typer.Option(help="Of the workload that is made.")] = None,
 ) -> None:
     """Compress a model that was fitted elsewhere: sweep, benchmark, recommendation, report."""
-    from flows.newly import compress
-    from flows.running import run_workload
+    from flows.given import compress
 
-    sys.exit(run_workload(compress(model, data, target, task, name), [], "report", False, False))
+    sys.exit(compress(model, data, target, task, name))
 
 
 @app.command()

@@ -80,7 +80,21 @@ def _parts(name: str, dataset: Plugin) -> list[str]:
 
 
 def _together(failed: list[BaseException]) -> BaseException:
-    """Return one error for all that failed: the first's kind, and every message once."""
-    told = list(dict.fromkeys(str(error) for error in failed))
+    """Return one error for all that failed: the first's kind, and each fault once.
+
+    A message begins with the address that was asked: `https://host/path: what went wrong`.
+    """
     first = failed[0]
-    return type(first)("\n".join(told)) if isinstance(first, TemperError) else first
+    if not isinstance(first, TemperError):
+        return first
+    asked: dict[str, list[str]] = {}
+    for text in dict.fromkeys(map(str, failed)):
+        address, _, fault = text.partition(": ")
+        asked.setdefault(fault, []).append(address)
+    return type(first)("\n".join(_told(fault, where) for fault, where in asked.items()))
+
+
+def _told(fault: str, where: list[str]) -> str:
+    others = ", ".join(address.rpartition("/")[2] for address in where[1:])
+    likewise = f" (likewise {others})" if others else ""
+    return where[0] + likewise + (f": {fault}" if fault else "")

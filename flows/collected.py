@@ -1,10 +1,17 @@
 """`temper collect`: runs the flow, and says what there is and how fresh it is."""
 
+import math
+import sys
+import threading
+import time
 from typing import Any
 
-from tasks.core import params
+from flows import interrupts
+from tasks.core import params, progress
 from tasks.core.errors import ParamsError
 from tasks.core.home import project
+
+SAME_S = 60.0  # the same words within this time are of parts that are collected side by side
 
 
 def collect_workload(name: str, settings: list[str]) -> None:
@@ -20,12 +27,31 @@ def collect_workload(name: str, settings: list[str]) -> None:
     problems = workload.problems()
     if problems:
         raise ParamsError("\n".join(f"workloads.{name}.{line}" for line in problems))
-    with session.started() as run_flow:
+    with interrupts.told(f"temper collect {name}"), session.started() as run_flow:
         from flows.collect import collect
 
-        found = run_flow(collect, name=name, params=workload)
+        with progress.listening(Waiting()):
+            found = run_flow(collect, name=name, params=workload)
     for line in summary(name, found):
         print(line)
+
+
+class Waiting:
+    """Prints what a service is waited for, once where several parts wait for the same."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, float] = {}
+        self.lock = threading.Lock()  # each part has a thread
+
+    def __call__(self, event: progress.Event) -> None:
+        """Take in an event of the run."""
+        if event.kind != "notice":
+            return
+        same, now = event.text.rpartition(" in ")[0], time.monotonic()
+        with self.lock:
+            if now - self.told.get(same, -math.inf) > SAME_S:
+                self.told[same] = now
+                print(event.text, file=sys.stderr, flush=True)
 
 
 def summary(name: str, found: dict[str, Any]) -> list[str]:

@@ -80,7 +80,6 @@ class Live:
         self.count = {"ran": 0, "cached": 0}
         self.text = "starting"
         self.done = 0.0
-        self.notices: list[str] = []
 
     def hear(self, event: progress.Event) -> None:
         """Take in an event of the run."""
@@ -99,8 +98,6 @@ class Live:
             if event.name == "settle":
                 recipes = run.replace("settle", "compress", 1) + " "
                 self._close({other for other in self.open if other.startswith(recipes)})
-        elif event.kind == "notice":
-            self.notices.append(event.text)
         elif event.kind == "failed":
             self.text = f"{run} failed"
 
@@ -156,6 +153,8 @@ def _bar(live: Live) -> Iterator[None]:
 
         def hear(event: progress.Event) -> None:
             live.hear(event)
+            if event.kind == "notice":
+                bar.console.print(_note(event), markup=False, highlight=False, soft_wrap=True)
             bar.update(row, completed=live.share, description=live.text[:60], left=_left(live))
 
         with progress.listening(hear):
@@ -169,12 +168,18 @@ def _lines(live: Live) -> Iterator[None]:
     def hear(event: progress.Event) -> None:
         nonlocal last
         live.hear(event)
+        if event.kind == "notice":
+            print(_note(event), file=sys.stderr, flush=True)
         if event.kind == "ended" and (live.share - last >= 0.1 or not live.open):
             last = live.share
             print(f"{live.share:4.0%} {live.text} {_left(live)}", file=sys.stderr, flush=True)
 
     with progress.listening(hear):
         yield
+
+
+def _note(event: progress.Event) -> str:
+    return f"note: {event.text}"
 
 
 def _left(live: Live) -> str:

@@ -1,101 +1,122 @@
 """`temper new` and `temper fetch`: a workload's section, and its raw data under DVC."""
 
-import hashlib
-import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from flows import versioning
 from flows.origin import raw_folder
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.home import project
-from tasks.core.plugins import plugin, unavailable, unknown
+from tasks.core.plugins import plugin, unknown
+
+if TYPE_CHECKING:
+    from tasks.ingest.proposal import Proposal
 
 
-def compress(
-    model: Path, data: Path, target: str | None, task: str | None, name: str | None
-) -> str:
-    """Make a workload of a model that was fitted elsewhere and a table; return its name.
+class Change(NamedTuple):
+    """What params.yaml was before a workload came into it, and after."""
 
-    Raises:
-        ParamsError: there is no such file, the name is taken or not usable, or the library that
-            reads it is not here.
-        DataError: the table cannot be used as it is.
-    """
-    path = model.expanduser().resolve()
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ParamsError(f"{model}: cannot be read ({error.strerror})") from None
-    if path.suffix.lower() == ".keras" and (reason := unavailable("model", "given_keras")):
-        raise ParamsError(f"{model}: {reason}")
-    plain = re.sub(r"[^a-z0-9_]+", "_", model.stem.lower()).strip("_")
-    name = name or (plain if plain[:1].isalpha() else f"model_{plain}")
-    if path.is_relative_to(project()):
-        path = path.relative_to(project())
-    make(name, data, target, task, False, {"path": str(path), "sha256": sha256})
-    return name
+    before: bytes
+    after: bytes
 
 
-def make(
-    name: str,
-    data: Path | None,
-    target: str | None,
-    task: str | None,
-    example: bool,
-    given: dict[str, str] | None = None,
-) -> None:
+def make(name: str, data: Path | None, target: str | None, task: str | None, example: bool) -> None:
     """Write a workload's section into params.yaml and put its data under data/raw and DVC.
-
-    `given`: path and sha256 of a model that was fitted elsewhere; none is fitted then.
 
     Raises:
         ParamsError: the name is taken or not usable, or neither data nor an example was asked for.
         DataError: the table cannot be used as it is.
     """
-    from tasks.ingest.infer import check_name, propose, section, write_section
+    from tasks.ingest.infer import check_name
 
-    file = project() / params.FILE
-    check_name(file, name)
+    check_name(project() / params.FILE, name)
     if example == (data is not None):
         raise ParamsError(
             f"temper new {name}: expected either --data FILE or --example (a table that comes with "
             "scikit-learn)"
         )
-    folder = raw_folder(name)
+    put(name, data, target, task)
+    print(f"Next: look at it in params.yaml, then `temper run {name}`.")
+
+
+def put(
+    name: str,
+    data: Path | None,
+    target: str | None,
+    task: str | None,
+    settled: "Callable[[Proposal, Path], Proposal]" = lambda proposal, file: proposal,
+) -> Change:
+    """Put a new workload into params.yaml, data/raw and DVC; return how params.yaml changed.
+
+    Args:
+        data: the table; None: an example of that name.
+        settled: has the last word on what is proposed for the table's file. Nothing is written
+            before, and nothing stays where this or the writing fails.
+
+    Raises:
+        ParamsError, DataError: as `make`.
+    """
+    from tasks.ingest.infer import propose, section, write_section
+
+    file, folder = project() / params.FILE, raw_folder(name)
     if folder.exists():
-        raise DataError(f"{folder}: exists already; remove it, or choose another name")
-    source = data.expanduser() if data else None
+        raise DataError(
+            f"{folder}: exists already; remove it and {folder.name}.dvc, or choose another name "
+            "(`temper compress`: with --name)"
+        )
     staged = folder.with_name(f".{name}.new")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
-        if source is None:
-            module = plugin("dataset", "sklearn_toy")
-            if name not in module.LICENCES:
-                raise ParamsError(unknown(f"example {name!r}", name, tuple(module.LICENCES)))
-            module.fetch(module.Params(table=name), None, staged)
-        else:
-            if not source.is_file():
-                raise DataError(f"{source}: expected a file with a table, found none there")
-            shutil.copyfile(source, staged / source.name)
-        (copied,) = staged.iterdir()
-        proposal = propose(copied, target, name, task)._replace(given=given)
+        copied = _obtained(name, data, staged)
+        proposal = settled(propose(copied, target, name, task), copied)
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+    before = file.read_bytes()
     try:
         write_section(file, name, section(proposal))
-    except ParamsError:
-        shutil.rmtree(folder)  # so that the next attempt does not find it there already
+        if (project() / ".dvc").is_dir():
+            versioning.track_raw(name)
+    except BaseException:  # so that the next attempt does not find it there already
+        take_back(name, Change(before, file.read_bytes()))
         raise
-    if (project() / ".dvc").is_dir():
-        versioning.track_raw(name)
     print(f"{name}: a section in params.yaml, the raw data in {folder.relative_to(project())}.")
     for line in proposal.reasons:
         print(f"  {line}")
-    print(f"Next: look at it in params.yaml, then `temper run {name}`.")
+    return Change(before, file.read_bytes())
+
+
+def take_back(name: str, change: Change) -> bool:
+    """Undo what `put` did, and return True; False where params.yaml was edited since: it stays."""
+    from tasks.ingest.section import overwrite
+
+    file, folder = project() / params.FILE, raw_folder(name)
+    if file.read_bytes() != change.after:
+        return False
+    overwrite(file, change.before)
+    folder.with_name(f"{name}.dvc").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _obtained(name: str, data: Path | None, staged: Path) -> Path:
+    """Return the copy of a table, or of an example, in a folder."""
+    if data is None:
+        module = plugin("dataset", "sklearn_toy")
+        if name not in module.LICENCES:
+            raise ParamsError(unknown(f"example {name!r}", name, tuple(module.LICENCES)))
+        module.fetch(module.Params(table=name), None, staged)
+    else:
+        source = data.expanduser()
+        if not source.is_file():
+            raise DataError(f"{source}: expected a file with a table, found none there")
+        shutil.copyfile(source, staged / source.name)
+    (copied,) = staged.iterdir()
+    return copied
 
 
 def fetch_raw(name: str) -> None:

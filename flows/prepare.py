@@ -3,10 +3,12 @@
 from flows import origin, versioning
 from flows.workload import Step, Workload, ends
 from tasks.clean.task import clean
-from tasks.core.artifacts import Made, named
+from tasks.core import logs, progress
+from tasks.core.artifacts import Artifact, Made, named
 from tasks.features.task import features
 from tasks.ingest.task import fetch, ingest
-from tasks.validate.task import expectations, freshness, validate
+from tasks.validate import aside
+from tasks.validate.task import expectations, freshness, quarantine_file, validate
 
 
 def prepare(name: str, workload: Workload, device: str, until: Step = "report") -> Made:
@@ -23,6 +25,7 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
         [expectations.submit(table, workload.table, workload.validate_)] if wanted else []
     )
     rows, checks = validate(table, workload.table, workload.validate_)
+    _tell(checks, table)
     if workload.validate_.limits.max_age_days is not None:
         freshness(checks, workload.validate_)
     made = named(raw, table, rows, checks)
@@ -34,3 +37,10 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
             prepared = features(cleaned, workload.table, workload.features, plugins, workload.seed)
             made |= named(prepared)
     return made | named(*(future.result() for future in documents))
+
+
+def _tell(checks: Artifact, table: Artifact) -> None:
+    """Say which rows were set aside, in the run's log and to who listens."""
+    if words := aside.told(checks.path, quarantine_file(table)):
+        logs.warn(words)
+        progress.tell(progress.Event("notice", text=words))

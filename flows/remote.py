@@ -16,7 +16,8 @@ PYTHON = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_./-]*")
 def measure(bundle: Path, host: str, python: str) -> Path:
     """Return the measured.json that a device wrote; the bundle is removed from it again.
 
-    Passwords and host keys are asked for by ssh itself, as its configuration says.
+    Nothing is copied before a first command has gone through. Passwords and host keys are asked for
+    by ssh itself, as its configuration says.
 
     Args:
         host: `user@host`, or a name of ssh's configuration.
@@ -37,6 +38,7 @@ def measure(bundle: Path, host: str, python: str) -> Path:
             )
     folder = f"temper-bundle-{secrets.token_hex(6)}"
     measured = bundle / "measured.json"
+    _run(f"start Python on {host}; nothing was copied", "ssh", "--", host, python, "--version")
     print(f"Copying the bundle to {host}, measuring there", flush=True)
     try:
         _run("copy the bundle", "scp", "-q", "-r", "--", str(bundle), f"{host}:{folder}")

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from flows import calibrations, mending, versioning
+from flows import calibrations, interrupts, mending, versioning
 from tasks.core import child, params
 from tasks.core.artifacts import Made
 from tasks.core.errors import ParamsError
@@ -58,7 +59,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
             child.ahead("register", get_ready)  # beside the first tasks
     elif before != began:  # perhaps little
         child.plan(preload(workload))
-    with session.started() as run_flow:
+    with interrupts.told(command(name, settings, until)), session.started() as run_flow:
         from flows.live import shown
         from flows.pipeline import pipeline
 
@@ -66,11 +67,16 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
             made = run_flow(
                 pipeline, name=name, params=workload, until=until, measure_again=measure
             )
-    for notice in live.notices:
-        print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
         write(_finished_file(name), json.dumps(began))
     return summarise(name, made, tracked, live.count)
+
+
+def command(name: str, settings: list[str], until: str) -> str:
+    """Return the command that goes on with a run."""
+    wanted = [word for setting in settings for word in ("--set", setting)]
+    wanted += [] if until == "report" else ["--until", until]
+    return shlex.join(["temper", "run", name, *wanted])
 
 
 def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> int:

@@ -7,9 +7,9 @@ Each holder appends begin and end to a file of its own, by the machine's monoton
 one's interval ends at its kill. What is counted are these intervals, not the locks.
 """
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -47,7 +47,9 @@ SHORT = Sizes(10, 8, 3.0, 0.5, 1, 2, 1.0, 0.0)
 
 def main() -> None:
     """Measure, print the table, write benchmarks/results/slots.json."""
-    short = "--short" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.slots")
+    parser.add_argument("--short", action="store_true", help="print JSON, write nothing")
+    short = parser.parse_args().short
     POOL.set_forkserver_preload(
         ["numpy", "benchmarks.harness", "tasks.core.slots", "prefect.client.orchestration"]
     )

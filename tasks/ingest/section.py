@@ -102,8 +102,8 @@ def check_name(params_file: Path, name: str) -> None:
         )
     if name in _workloads(_read(params_file), params_file):
         raise ParamsError(
-            f"{params_file.name}: there is a workload {name!r} already; choose another name, or "
-            "take its section out first"
+            f"{params_file.name}: there is a workload {name!r} already: `temper run {name}` runs "
+            "it. Choose another name for a new one (`temper compress`: with --name)"
         )
 
 
@@ -130,8 +130,13 @@ def write_section(params_file: Path, name: str, text: str) -> None:
             f"{params_file.name}: cannot add a section without touching the rest; expected "
             "`active: [...]` and, with sections two blanks in, `workloads:`. Add by hand:\n" + text
         )
+    overwrite(params_file, after.encode("utf-8"))
+
+
+def overwrite(params_file: Path, content: bytes) -> None:
+    """Replace the file's content, whole or not at all; its mode stays."""
     temporary = params_file.with_name(f".{params_file.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(after.encode("utf-8"))
+    temporary.write_bytes(content)
     temporary.chmod(params_file.stat().st_mode & 0o777)
     os.replace(temporary, params_file)
 

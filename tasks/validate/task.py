@@ -1,6 +1,7 @@
 """The step `validate`: good rows go on, bad rows are set aside with a reason each."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import task
 
@@ -18,7 +19,7 @@ from tasks.validate.params import Params
 @task(name="validate", task_run_name="validate", **cached("polars", "pandera"))
 def validate(table: Artifact, spec: Table, params: Params) -> tuple[Artifact, Artifact]:
     """Return the good rows (`validate/rows`), and checks and quarantine (`validate/report`)."""
-    kept = subfolder("quarantine") / f"{table.digest[:12]}.csv"
+    kept = quarantine_file(table)
     with store.writing() as rows, store.writing() as report:
         child.run(
             judge,
@@ -56,3 +57,8 @@ def freshness(report: Artifact, params: Params) -> None:
         DataError: it is older than `limits.max_age_days`.
     """
     clock.check(report.file("checks.json"), params.limits, datetime.now(UTC))
+
+
+def quarantine_file(table: Artifact) -> Path:
+    """Return the CSV file for the bad cells of a table."""
+    return subfolder("quarantine") / f"{table.digest[:12]}.csv"

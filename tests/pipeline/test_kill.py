@@ -158,4 +158,6 @@ def test_an_interrupted_run_ends_without_a_traceback(ran: Project, sign: signal.
         raise
     assert process.returncode not in (0, 2, 3)
     assert "Traceback" not in text
+    again = f"`temper run micro --set {seed} --until train` goes on from what is finished"
+    assert (again in text) == (sign == signal.SIGINT)
     assert until(lambda: not ran.processes(server=False), 10)

@@ -6,6 +6,7 @@ else is an error at once, since a repeated wrong question has the same answer.
 
 import json
 import random
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,12 +16,16 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from tasks.core import progress
 from tasks.ingest.remote.credentials import Credentials, Signing, redact
 from tasks.ingest.remote.errors import AnswerError, CredentialsError, PagingError, ServiceError
 from tasks.ingest.remote.options import CollectOptions, is_loopback
 from tasks.ingest.remote.waiting import back_off_s, retry_after_s
 
 AGAIN = "What was fetched is kept: collect again later, and it goes on from there."
+NO_NAME = "the name of its host cannot be resolved"
+LOOK = " Is this machine on a network, and is ingest.options.base_url right?"
+TRIES_OF_A_NAME = 3  # without a network more of them only take time
 EXCERPT = 200  # characters of an answer that are shown
 WRONG = ("error", "errors", "detail", "message", "fault")  # keys of the body of an error
 Query = dict[str, str | list[str]]  # a list: the parameter once for each
@@ -32,6 +37,15 @@ class Answer(NamedTuple):
     status: int
     retry_after: str | None
     body: bytes
+
+
+class Fault(NamedTuple):
+    """What went wrong and may pass; the seconds asked for, the tries it is worth, what to do."""
+
+    words: str
+    wait_s: float | None = None
+    tries: int | None = None
+    advice: str = ""
 
 
 class Client:
@@ -162,42 +176,49 @@ class Client:
 
     def _ask(self, method: str, path: str, query: Query, form: dict[str, str] | None = None) -> Any:
         deadline = time.monotonic() + self.patience.total_s
-        for attempt in range(1, self.patience.tries + 1):
-            found, problem, asked_s = self._once(method, path, query, form, deadline)
-            if not problem:
+        attempt = 0
+        while True:
+            attempt += 1
+            found, fault = self._once(method, path, query, form, deadline)
+            if fault is None:
                 return found
-            wait_s = asked_s or back_off_s(attempt, self.draw)
+            tries = min(fault.tries or self.patience.tries, self.patience.tries)
+            if attempt >= tries:
+                words = f"{fault.words}, after {tries} tries.{fault.advice}"
+                raise ServiceError(f"{self._where(path)}: {words} {AGAIN}")
+            wait_s = fault.wait_s or back_off_s(attempt, self.draw)
             left_s = deadline - time.monotonic()
-            if attempt < self.patience.tries and wait_s < left_s:
-                self.sleep(wait_s)
-            elif attempt < self.patience.tries:
+            if wait_s >= left_s:
                 raise ServiceError(
-                    f"{self._where(path)}: {problem}; the next try would be in {wait_s:.0f} s, "
+                    f"{self._where(path)}: {fault.words}; the next try would be in {wait_s:.0f} s, "
                     f"and {max(left_s, 0):.0f} s of patience.total_s are left. {AGAIN}"
                 )
-        raise ServiceError(
-            f"{self._where(path)}: {problem}, after {self.patience.tries} tries. {AGAIN}"
-        )
+            said = f"{fault.words}; try {attempt + 1} of {tries} in {max(wait_s, 1):.0f} s"
+            progress.tell(progress.Event("notice", path, text=f"{self.base}: {said}"))
+            self.sleep(wait_s)
 
     def _once(
         self, method: str, path: str, query: Query, form: dict[str, str] | None, deadline: float
-    ) -> tuple[Any, str, float | None]:
-        """Return an answer's JSON, or a problem that may pass and the seconds to wait for that."""
+    ) -> tuple[Any, Fault | None]:
+        """Return an answer's JSON, or what went wrong and may pass."""
         try:
             answer = self._send(method, path, query, form, deadline)
         except httpx.HTTPError as error:
-            return None, self._shown(f"{type(error).__name__}: {error}"), None
+            if reason := _unresolved(error):
+                words = f"{NO_NAME} ({self._shown(reason)})"
+                return None, Fault(words, None, TRIES_OF_A_NAME, LOOK)
+            return None, Fault(self._shown(f"{type(error).__name__}: {error}"))
         if answer.status == 429 or answer.status >= 500:
             asked_s = retry_after_s(answer.retry_after, datetime.now(UTC))
-            return None, f"status {answer.status} {self._excerpt(answer)}".strip(), asked_s
+            return None, Fault(f"status {answer.status} {self._excerpt(answer)}".strip(), asked_s)
         self._refuse(answer, path)
         if answer.status == 204:
-            return None, "", None
+            return None, None
         try:
-            return json.loads(answer.body, parse_constant=lambda _: None), "", None
+            return json.loads(answer.body, parse_constant=lambda _: None), None
         except (ValueError, RecursionError):
             cut = f"an answer of {len(answer.body)} bytes is no whole JSON: {self._excerpt(answer)}"
-            return None, cut, None
+            return None, Fault(cut)
 
     def _send(
         self, method: str, path: str, query: Query, form: dict[str, str] | None, deadline: float
@@ -261,6 +282,16 @@ def _proxy(address: httpx.URL) -> str | None:
     if is_loopback(address.host) or urllib.request.proxy_bypass(address.host):
         return None
     return urllib.request.getproxies().get(address.scheme)
+
+
+def _unresolved(error: BaseException) -> str | None:
+    """Return the resolver's words where a host's name is behind a failed connection, else None."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, socket.gaierror):
+            return str(seen.strerror)
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def _shape(content: Any) -> str:

@@ -28,7 +28,8 @@ def xg_boost(content: bytes, X: np.ndarray, data: FitData, where: str) -> "onnx.
     except (xgboost.core.XGBoostError, ValueError) as error:
         first = str(error).strip().splitlines()[-1]
         raise ParamsError(f"{where}: not a model of XGBoost ({first})") from None
-    checking.features(booster.num_features(), X, where)
+    names = booster.feature_names
+    checking.features(booster.num_features(), X, where, names, data.feature_names)
     module = plugin("model", "xg_boost")
     return _graph(module, module.Model(data.task, booster, {}, "cpu"), X, "XGBoost", where)
 
@@ -46,7 +47,8 @@ def light_gbm(content: bytes, X: np.ndarray, data: FitData, where: str) -> "onnx
         booster = lightgbm.Booster(model_str=content.decode())
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
         raise ParamsError(f"{where}: not a model of LightGBM ({error})") from None
-    checking.features(booster.num_feature(), X, where)
+    names = booster.feature_name()
+    checking.features(booster.num_feature(), X, where, names, data.feature_names)
     module = plugin("model", "light_gbm")
     return _graph(module, module.Model(data.task, booster, {}), X, "LightGBM", where)
 

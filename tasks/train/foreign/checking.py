@@ -1,5 +1,6 @@
 """What every kind of file is held to: the table's columns, and the predictions of its library."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +13,32 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of the usual size of a prediction
 
 
-def features(count: int, X: np.ndarray, where: str) -> None:
-    """Check that a model wants as many features as the table has.
+def features(
+    count: int,
+    X: np.ndarray,
+    where: str,
+    names: Sequence[str] | None = None,
+    known: Sequence[str] = (),
+) -> None:
+    """Check that a model wants the features that the table has.
+
+    `names`: those that it was fitted on, where its file says; `known`: the table's.
 
     Raises:
-        ParamsError: it does not.
+        ParamsError: it wants another count of them, or the same names in another order.
     """
+    lacking = [name for name in names or [] if name not in known]
+    told = 0 < len(lacking) < len(names or [])  # else the file has names of its own: f0, f1, …
     if count != X.shape[1]:
+        which = f"; the table lacks {', '.join(lacking[:8])}" if told else ""
         raise ParamsError(
             f"{where}: it wants {count} features, the table has {X.shape[1]} columns of that role"
+            + which
+        )
+    if names and not lacking and list(names) != list(known):
+        raise ParamsError(
+            f"{where}: it was fitted on the columns in another order: {', '.join(names[:8])}; the "
+            f"table's are {', '.join(known[:8])}. They go into it in the table's order"
         )
 
 

@@ -31,7 +31,7 @@ def read(content: bytes, X: np.ndarray, where: str) -> "onnx.ModelProto":
     shapes = [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in inputs]
     fits = len(inputs) == 1 and len(shapes[0]) == 2 and shapes[0][1] in (0, X.shape[1])
     if not fits or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        found = ", ".join(f"{i.name} {s}" for i, s in zip(inputs, shapes, strict=True))
+        found = ", ".join(map(_declared, inputs)) or "none"
         raise checking.one_input(found, X.shape[1], where)
     if shapes[0][0] > 1:
         raise ParamsError(f"{where}: its batch is fixed to {shapes[0][0]}; export it with any")
@@ -50,6 +50,22 @@ def value(name: str, width: int | None) -> "onnx.ValueInfoProto":
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
+
+
+def _declared(tensor: "onnx.ValueInfoProto") -> str:
+    """Return how a graph declares a tensor: `x of float32 [rows, 30]`."""
+    from onnx import TensorProto, helper
+
+    kind, sizes = tensor.type.tensor_type.elem_type, tensor.type.tensor_type.shape.dim
+    named = (
+        "another kind"
+        if kind == TensorProto.UNDEFINED
+        else helper.tensor_dtype_to_np_dtype(kind).name
+    )
+    shown = [
+        str(d.dim_value or d.dim_param or ("any" if i else "rows")) for i, d in enumerate(sizes)
+    ]
+    return f"{tensor.name} of {named} [{', '.join(shown)}]"
 
 
 def _prediction(graph: "onnx.GraphProto", where: str) -> str:

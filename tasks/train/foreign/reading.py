@@ -16,10 +16,14 @@ from tasks.train.foreign.checking import outputs
 if TYPE_CHECKING:
     import onnx
 
-READ = (
-    ".onnx, .ubj or .json (XGBoost), .txt (LightGBM), .skops (scikit-learn), .pt2 (torch.export), "
-    ".keras (with `temper compress`)"
-)
+READ = {  # files of the model `given`, and who writes them
+    ".onnx": "ONNX",
+    ".ubj": "XGBoost",
+    ".json": "XGBoost",
+    ".txt": "LightGBM",
+    ".skops": "scikit-learn",
+    ".pt2": "torch.export",
+}
 ROWS = 512  # that a file is tried on
 
 
@@ -43,6 +47,11 @@ def content_of(path: str, sha256: str, where: str) -> tuple[bytes, Path]:
     return content, found
 
 
+def kinds() -> str:
+    """Return the kinds of files that are read, in words."""
+    return ", ".join(f"{suffix} ({writer})" for suffix, writer in READ.items())
+
+
 def graph_of(content: bytes, path: Path, data: FitData, where: str) -> "onnx.ModelProto":
     """Return the graph of a file, with input `X` and the prediction as its one output.
 
@@ -63,7 +72,7 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> "onnx.Mod
     elif suffix == ".pt2":
         model = programs.read(content, X, where)
     else:
-        raise ParamsError(f"{where}: {path.name}: expected {READ}")
+        raise ParamsError(f"{where}: {path.name}: expected {kinds()}; of .keras, `given_keras`")
     return _finished(model, X, data, where)
 
 

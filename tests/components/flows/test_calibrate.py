@@ -176,6 +176,15 @@ def test_a_device_that_fails_is_cleaned_and_told(device, tmp_path):
     assert list(device.iterdir()) == []
 
 
+def test_a_host_that_is_not_there_has_nothing_left_on_it(device, tmp_path, capfd):
+    (tmp_path / "bundle").mkdir()
+    with pytest.raises(TemperError, match=r"could not start Python on pi@none; nothing was copied"):
+        remote.measure(tmp_path / "bundle", "pi@none", sys.executable)
+    told = capfd.readouterr()
+    assert "may be left" not in told.out + told.err
+    assert list(device.iterdir()) == []
+
+
 def test_why_names_the_file():
     from flows.explain import words
 

@@ -1,6 +1,7 @@
 """The client against a service on this machine, with the faults that real ones have."""
 
 import logging
+import socket
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tasks.core import progress
 from tasks.ingest.remote.client import Client
 from tasks.ingest.remote.credentials import HIDDEN, Credentials, bearer, in_query, redact
 from tasks.ingest.remote.errors import (
@@ -92,6 +94,34 @@ def test_a_service_that_is_not_there(service: Service, client: Make, waits: list
     with pytest.raises(ServiceError, match=r"ConnectError.* after 3 tries.*goes on from there"):
         made.rows(**ASK)
     assert len(waits) == 2
+
+
+def test_a_name_that_cannot_be_resolved(client: Make, waits: list, monkeypatch: pytest.MonkeyPatch):
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    made = client()
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    words = (
+        r"cannot be resolved \(Name or .*\), after 3 tries. Is this machine on a network, and is"
+    )
+    with pytest.raises(ServiceError, match=words):
+        made.rows(**ASK)
+    assert len(waits) == 2
+    assert sum(waits) <= 3
+    with pytest.raises(ServiceError, match="after 1 tries"):
+        client(tries=1).rows(**ASK)
+
+
+def test_each_try_is_told(service: Service, client: Make, waits: list):
+    service.faults = [said({}, 429, Retry_After="7"), said({}, 500)]
+    heard: list[progress.Event] = []
+    with progress.listening(heard.append):
+        client().rows(**ASK)
+    assert [event.kind for event in heard] == ["notice", "notice"]
+    assert heard[0].text == f"{service.url}: status 429 {{}}; try 2 of 6 in 7 s"
+    assert "status 500" in heard[1].text
+    assert f"try 3 of 6 in {waits[1]:.0f} s" in heard[1].text
 
 
 def test_retry_after_is_kept_to(service: Service, client: Make, waits: list):

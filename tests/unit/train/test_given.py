@@ -141,7 +141,7 @@ def test_what_does_not_suit_the_table_says_why(tmp_path):
         "not an ONNX file": tmp_path / "c.onnx",
         "not a model of LightGBM": tmp_path / "d.txt",
         "not a model of XGBoost": tmp_path / "e.ubj",
-        "expected .onnx, .ubj": tmp_path / "f.pkl",
+        "expected .onnx .ONNX., .ubj": tmp_path / "f.pkl",
     }
     for path in cases.values():
         if not path.exists():
@@ -149,6 +149,12 @@ def test_what_does_not_suit_the_table_says_why(tmp_path):
     for words, path in cases.items():
         with pytest.raises(ParamsError, match=words):
             fitted(path, data)
+    free = helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, "n"])
+    with pytest.raises(ParamsError, match=r"found x of float64 \[rows, n\]"):
+        fitted(write(tmp_path / "h.onnx", copy, ends, [free]), data)
+    wide = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 30])
+    with pytest.raises(ParamsError, match=r"found x of float32 \[rows, 30\]"):
+        fitted(write(tmp_path / "i.onnx", copy, ends, [wide]), data)
     fixed = [helper.make_tensor_value_info("input", TensorProto.FLOAT, [8, 4])]
     with pytest.raises(ParamsError, match="its batch is fixed to 8"):
         fitted(write(tmp_path / "g.onnx", copy, ends, fixed), data)

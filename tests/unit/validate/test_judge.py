@@ -9,6 +9,7 @@ import pytest
 
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW, Column, Table, load_columns, save_columns
+from tasks.validate import aside
 from tasks.validate.judge import judge
 from tasks.validate.params import Params
 
@@ -217,3 +218,20 @@ def test_same_input_same_bytes(bench, tmp_path):
     first = content()
     bench.run(frame)
     assert content() == first
+
+
+def test_rows_set_aside_are_told(bench, temper_home, tmp_path):
+    kept = tmp_path / "aside.csv"
+    bench.run(table())
+    assert aside.told(bench.report, kept) is None
+    assert not kept.exists()
+    bench.run(set_cell(set_cell(table(2000), 1, age=-1.0), 2, age=-2.0))
+    (reason,) = {reason for *_, reason in bench.quarantine}
+    expected = f"validate: 2 of 2,000 rows set aside, age: {reason}; all of them: {kept}"
+    assert aside.told(bench.report, kept) == expected
+    assert pl.read_csv(kept)["row"].to_list() == [1, 2]
+    bad = set_cell(set_cell(set_cell(table(200), 1, age=-1.0), 2, age=-2.0), 3, left=None)
+    bench.run(bad)
+    told = aside.told(bench.report, kept)
+    assert told is not None
+    assert told.startswith(f"validate: 3 of 200 rows set aside, most often age: {reason} (2); all")
