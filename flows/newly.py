@@ -118,7 +118,7 @@ def put_raw(name: str, checked: bool = True) -> None:
 
     usage.share()
     workload = load(name)
-    dataset = origin.dataset(workload)
+    dataset = workload.dataset
     source = origin.source(name, workload)
     with store.writing() as folder:
         dataset.module.fetch(dataset.typed, source, folder)

@@ -8,13 +8,6 @@ from tasks.core.home import project
 from tasks.core.plugins import Plugin
 
 
-def dataset(workload: Workload) -> Plugin:
-    """Return the workload's dataset plugin."""
-    return Plugin(
-        kind="dataset", name=workload.ingest.dataset, params=dict(workload.ingest.options)
-    )
-
-
 def raw_folder(name: str) -> Path:
     """Return where a workload's versioned raw data lies."""
     return project() / "data" / "raw" / name
@@ -31,7 +24,7 @@ def source(name: str, workload: Workload) -> Path | None:
     given = workload.ingest.path
     if given:
         return Path(given).expanduser().resolve()
-    plugin = dataset(workload).module
+    plugin = workload.dataset.module
     if plugin.ORIGIN in ("bundled", "generated"):
         return None
     folder = raw_folder(name)
@@ -57,7 +50,7 @@ def source(name: str, workload: Workload) -> Path | None:
 
 def in_view(name: str, workload: Workload) -> bool:
     """Return whether the raw data was read from data/raw, where the user keeps it."""
-    if workload.ingest.path or dataset(workload).module.ORIGIN in ("bundled", "generated"):
+    if workload.ingest.path or workload.dataset.module.ORIGIN in ("bundled", "generated"):
         return False
     return any(raw_folder(name).glob("*"))
 

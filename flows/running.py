@@ -39,7 +39,8 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
     content = params.read(project())
     workload = build(name, params.override(params.section(content, name), settings))
-    _ = workload.models  # a wrong model parameter is told before anything starts
+    if problems := workload.problems():  # told before anything starts
+        raise ParamsError("\n".join(f"workloads.{name}.{line}" for line in problems))
     calibrations.of(name)  # and a device's file that is not sound
     if save and settings:
         save_settings(name, settings)
