@@ -117,7 +117,7 @@ def recommendation(report: dict[str, Any]) -> list[str]:
     if not choice:
         return ["No recommendation: the run stopped before it."]
     if chosen is None:
-        return ["Nothing meets every constraint.", *choice["why"]]
+        return ["Nothing meets every limit.", *choice["why"]]
     headline = (
         f"Recommended: {chosen['variant']} through {chosen['engine']}: "
         f"{choice['primary']} {metric(chosen['metric'])} ({_drop(chosen)}), "
