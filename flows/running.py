@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from flows import calibrations, mending, versioning
 from tasks.core import child, params
-from tasks.core.artifacts import Made
+from tasks.core.artifacts import Made, under
 from tasks.core.errors import ParamsError
 from tasks.core.home import project, subfolder
 from tasks.core.plugins import unknown
@@ -71,10 +71,10 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         print(f"note: {notice}", file=sys.stderr)
     if until == STEPS[-1]:
         write(_finished_file(name), json.dumps(began))
-    return summarise(name, made, tracked, live.count)
+    return summarise(name, made, tracked, live.count, until)
 
 
-def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> int:
+def summarise(name: str, made: Made, tracked: bool, count: dict[str, int], until: str) -> int:
     """Print what a run came to; return 3 where no variant met the constraints, else 0."""
     from rich.console import Console
 
@@ -88,8 +88,14 @@ def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> in
             console.print(part)
         place = project() / "models" / name / "report" if tracked else made["report"].path
         console.print(f"Report: {place / 'report.html'}", soft_wrap=True)
-    elif made:
-        last = list(made.values())[-1]
+    else:
+        if "compare/leaderboard" in made:
+            from tasks.report.summary import leaderboard
+
+            path = made["compare/leaderboard"].file("leaderboard.json")
+            for part in leaderboard(name, json.loads(path.read_text())):
+                console.print(part)
+        last = under(made, until)[-1]
         console.print(f"Last artifact: {last.name} in {last.path}", soft_wrap=True)
     if not tracked:
         console.print("Other params than those of params.yaml: data/, models/ and dvc.lock stay.")
