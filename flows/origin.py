@@ -1,9 +1,11 @@
 """Where a workload's raw data comes from, and which state of it the world has now."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows.workload import Workload
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, NothingObtained
 from tasks.core.home import project
 from tasks.core.plugins import Plugin
 
@@ -46,6 +48,22 @@ def source(name: str, workload: Workload) -> Path | None:
             f"`temper run {name} --set ingest.path=FILE`."
         )
     return None
+
+
+@contextmanager
+def advice(name: str) -> Iterator[None]:
+    """Say how to give the data of a workload, where in the block its own source gives nothing.
+
+    Raises:
+        DataError: it gives nothing; with what to do.
+    """
+    try:
+        yield
+    except NothingObtained as error:
+        raise DataError(
+            f"{error}. Run once with a network; or name what you have: `temper run {name} --set "
+            f"ingest.path=PLACE`, or put one file into {raw_folder(name).relative_to(project())}"
+        ) from None
 
 
 def in_view(name: str, workload: Workload) -> bool:
