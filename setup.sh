@@ -15,7 +15,7 @@ case $version in
     3.11 | 3.12 | 3.13) ;;
     *) echo "Temper needs Python 3.11, 3.12 or 3.13; '$python' is $version. Try: make PYTHON=python3.11" >&2; exit 1 ;;
 esac
-size="about 2.5 GB"
+size="about 3.1 GB"
 [ "${extras#*gpu}" = "$extras" ] || size="about 12 GB, CUDA libraries among them"
 echo "Set-up: $(grep -c == constraints.txt) packages, $size on disk, into .venv (extras: $extras)." >&2
 free_kib=$(df -Pk . | awk 'NR==2 {print $4}')

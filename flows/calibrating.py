@@ -11,6 +11,7 @@ from flows import calibrations, remote, view
 from flows.workload import load
 from tasks.core import slots
 from tasks.core.artifacts import Made, file_digest, under
+from tasks.core.counting import counted
 from tasks.core.errors import DataError, ParamsError, TemperError
 from tasks.core.plugins import plugin
 from tasks.core.prepared import Prepared
@@ -76,13 +77,16 @@ def _bundle(name: str, device: str, made: Made, target: Path) -> None:
     if target.exists() and (target.is_file() or any(target.iterdir())):
         raise ParamsError(f"--bundle {target}: it is there already; name a new folder or .zip")
     with temporary() as place:
-        variants = _write(name, device, made, place)
+        whole = target.resolve().name
+        called = Path(whole).stem if target.suffix == ".zip" else whole
+        variants = _write(name, device, made, place, called)
         if target.suffix == ".zip":
             _zip(place, target)
         else:
             shutil.copytree(place, target, dirs_exist_ok=True)
     print(
-        f"{target}: {len(variants)} graphs ({', '.join(variants)}) and {ROWS} rows of {name}. "
+        f"{target}: {counted(len(variants), 'graph')} ({', '.join(variants)}) and {ROWS} rows of "
+        f"{name}. "
         "README.txt in it says how to copy, run and bring back."
     )
 
@@ -93,11 +97,11 @@ def _zip(place: Path, target: Path) -> None:
             archive.write(file, Path(target.stem) / file.relative_to(place))
 
 
-def _write(name: str, device: str, made: Made, place: Path) -> list[str]:
+def _write(name: str, device: str, made: Made, place: Path, called: str | None = None) -> list[str]:
     data = Prepared(made["features/prepared"].path)
     rows = data.feed(data.meta.judged, slice(ROWS))
     variants = [artifact.path for artifact in under(made, "compress")]
-    return write(place, name, device, variants, rows)
+    return write(place, name, device, variants, rows, called)
 
 
 def _keep(name: str, device: str, made: Made, path: Path) -> None:

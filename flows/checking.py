@@ -1,11 +1,19 @@
 """`temper check` and `temper plugins`: what params.yaml says, and what there is to say in it."""
 
+import sys
+from typing import TYPE_CHECKING
+
 from flows import calibrations
 from flows.workload import build
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.home import project
 from tasks.core.plugins import KINDS, names, plugin, unavailable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNBROKEN = 1000  # columns, where no terminal says how many: each text in one line
 
 
 def check_all() -> int:
@@ -32,18 +40,30 @@ def check_all() -> int:
 def list_plugins() -> None:
     """Print every plugin of every kind, with what keeps it from being used here."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console()
-    for kind, package in KINDS.items():
-        table = Table(
-            title=f"{kind} ({package.replace('.', '/')})", title_justify="left", width=110
-        )
-        table.add_column("name", no_wrap=True)
-        table.add_column("here")
-        table.add_column("what it is", ratio=1)
-        for name in names(kind):
-            reason = unavailable(kind, name)
-            words = (plugin(kind, name).__doc__ or "").strip().splitlines()
-            table.add_row(name, reason or "yes", words[0] if words else "")
-        console.print(table)
+    console = Console(width=None if sys.stdout.isatty() else UNBROKEN)
+    for kind in KINDS:
+        console.print(_table(kind))
+
+
+def _table(kind: str) -> "Table":
+    """Return the plugins of a kind: name, whether it can be used, what it is and what it lacks."""
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"{kind} ({KINDS[kind].replace('.', '/')})"
+    table = Table(title=title, title_justify="left")
+    table.add_column("name", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    for name in names(kind):
+        reason = unavailable(kind, name)
+        lines = [_first_paragraph(kind, name), *([f"why not: {reason}"] if reason else [])]
+        # as Text: brackets are no markup
+        table.add_row(name, "no" if reason else "yes", Text("\n".join(lines)))
+    return table
+
+
+def _first_paragraph(kind: str, name: str) -> str:
+    paragraph, _, _ = (plugin(kind, name).__doc__ or "").strip().partition("\n\n")
+    return " ".join(paragraph.split())

@@ -32,7 +32,7 @@ def collect(name: str, params: Workload | None = None) -> dict[str, Any]:
     """
     usage.share()  # a deployment's run comes here first
     workload = params or load(name)
-    dataset = origin.dataset(workload)
+    dataset = workload.dataset
     parts = _parts(name, dataset)
     root, today = origin.raw_folder(name), datetime.now(UTC).date()
     with locks.held(subfolder("locks") / f"collect-{name}"):

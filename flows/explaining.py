@@ -6,6 +6,7 @@ from typing import Any
 from flows import view
 from flows.workload import load
 from tasks.compress import layers, variants
+from tasks.core.counting import counted
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext
 from tasks.core.plugins import Plugin, unknown
@@ -64,7 +65,8 @@ def _show(variant: str, stated: dict[str, Any], found: list[layers.Blame]) -> No
     console.print(table)
     console.print(
         "Error: how far the outputs move where that layer alone is changed, in shares of their "
-        f"spread. {len(found)} layers. `repair` after the technique keeps the worst in float32.",
+        f"spread. {counted(len(found), 'layer')}. `repair` after the technique keeps the worst in "
+        "float32.",
         highlight=False,
         soft_wrap=True,
     )

@@ -139,9 +139,9 @@ def put_raw(name: str, checked: bool = True) -> None:
 
     usage.share()
     workload = load(name)
-    dataset = origin.dataset(workload)
+    dataset = workload.dataset
     source = origin.source(name, workload)
-    with store.writing() as folder:
+    with origin.advice(name), store.writing() as folder:
         dataset.module.fetch(dataset.typed, source, folder)
         raw = store.put("raw", folder)
     if checked:

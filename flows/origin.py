@@ -1,18 +1,13 @@
 """Where a workload's raw data comes from, and which state of it the world has now."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows.workload import Workload
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, NothingObtained
 from tasks.core.home import project
 from tasks.core.plugins import Plugin
-
-
-def dataset(workload: Workload) -> Plugin:
-    """Return the workload's dataset plugin."""
-    return Plugin(
-        kind="dataset", name=workload.ingest.dataset, params=dict(workload.ingest.options)
-    )
 
 
 def raw_folder(name: str) -> Path:
@@ -31,7 +26,7 @@ def source(name: str, workload: Workload) -> Path | None:
     given = workload.ingest.path
     if given:
         return Path(given).expanduser().resolve()
-    plugin = dataset(workload).module
+    plugin = workload.dataset.module
     if plugin.ORIGIN in ("bundled", "generated"):
         return None
     folder = raw_folder(name)
@@ -55,9 +50,25 @@ def source(name: str, workload: Workload) -> Path | None:
     return None
 
 
+@contextmanager
+def advice(name: str) -> Iterator[None]:
+    """Say how to give the data of a workload, where in the block its own source gives nothing.
+
+    Raises:
+        DataError: it gives nothing; with what to do.
+    """
+    try:
+        yield
+    except NothingObtained as error:
+        raise DataError(
+            f"{error}. Run once with a network; or name what you have: `temper run {name} --set "
+            f"ingest.path=PLACE`, or put one file into {raw_folder(name).relative_to(project())}"
+        ) from None
+
+
 def in_view(name: str, workload: Workload) -> bool:
     """Return whether the raw data was read from data/raw, where the user keeps it."""
-    if workload.ingest.path or dataset(workload).module.ORIGIN in ("bundled", "generated"):
+    if workload.ingest.path or workload.dataset.module.ORIGIN in ("bundled", "generated"):
         return False
     return any(raw_folder(name).glob("*"))
 

@@ -13,9 +13,10 @@ from tasks.validate.task import expectations, freshness, quarantine_file, valida
 
 def prepare(name: str, workload: Workload, device: str, until: Step = "report") -> Made:
     """Return the artifacts of the steps up to `until`; the last is `features/prepared`."""
-    dataset = origin.dataset(workload)
+    dataset = workload.dataset
     source = origin.source(name, workload)
-    raw = fetch(dataset, str(source or ""), origin.identity(dataset, source))
+    with origin.advice(name):
+        raw = fetch(dataset, str(source or ""), origin.identity(dataset, source))
     versioning.check_raw(name, raw, workload.ingest)
     table = ingest(raw, dataset, workload.table)
     if ends(until, "ingest"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from flows import calibrations, interrupts, mending, versioning
 from tasks.core import child, params
-from tasks.core.artifacts import Made
+from tasks.core.artifacts import Made, under
 from tasks.core.errors import ParamsError
 from tasks.core.home import project, subfolder
 from tasks.core.plugins import unknown
@@ -40,7 +40,8 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
         raise ParamsError(unknown(f"step {until!r}", until, get_args(Step)))
     content = params.read(project())
     workload = build(name, params.override(params.section(content, name), settings))
-    _ = workload.models  # a wrong model parameter is told before anything starts
+    if problems := workload.problems():  # told before anything starts
+        raise ParamsError("\n".join(f"workloads.{name}.{line}" for line in problems))
     calibrations.of(name)  # and a device's file that is not sound
     if save and settings:
         save_settings(name, settings)
@@ -69,7 +70,7 @@ def run_workload(name: str, settings: list[str], until: str, save: bool, measure
             )
     if until == STEPS[-1]:
         write(_finished_file(name), json.dumps(began))
-    return summarise(name, made, tracked, live.count)
+    return summarise(name, made, tracked, live.count, until)
 
 
 def command(name: str, settings: list[str], until: str) -> str:
@@ -79,7 +80,7 @@ def command(name: str, settings: list[str], until: str) -> str:
     return shlex.join(["temper", "run", name, *wanted])
 
 
-def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> int:
+def summarise(name: str, made: Made, tracked: bool, count: dict[str, int], until: str) -> int:
     """Print what a run came to; return 3 where no variant met the constraints, else 0."""
     from rich.console import Console
 
@@ -93,8 +94,14 @@ def summarise(name: str, made: Made, tracked: bool, count: dict[str, int]) -> in
             console.print(part)
         place = project() / "models" / name / "report" if tracked else made["report"].path
         console.print(f"Report: {place / 'report.html'}", soft_wrap=True)
-    elif made:
-        last = list(made.values())[-1]
+    else:
+        if "compare/leaderboard" in made:
+            from tasks.report.summary import leaderboard
+
+            path = made["compare/leaderboard"].file("leaderboard.json")
+            for part in leaderboard(name, json.loads(path.read_text())):
+                console.print(part)
+        last = under(made, until)[-1]
         console.print(f"Last artifact: {last.name} in {last.path}", soft_wrap=True)
     if not tracked:
         console.print("Other params than those of params.yaml: data/, models/ and dvc.lock stay.")

@@ -21,7 +21,7 @@ from tasks.core import params
 from tasks.core.devices import Choice
 from tasks.core.errors import ParamsError
 from tasks.core.home import project
-from tasks.core.plugins import Plugin, PluginParams, names, plugin
+from tasks.core.plugins import Plugin, PluginParams, names, unknown
 from tasks.core.schema import Table
 
 Step = Literal[
@@ -92,6 +92,25 @@ class Workload(PluginParams):
         return tasks.train.params.plugins(self.train, self.table.task)
 
     @property
+    def dataset(self) -> Plugin:
+        """Return the dataset as a plugin.
+
+        Raises:
+            ParamsError: there is no such dataset, or its options are wrong: all of them.
+        """
+        name, options = self.ingest.dataset, self.ingest.options
+        if name not in names("dataset"):
+            what = unknown(f"dataset {name!r}", name, names("dataset"))
+            raise ParamsError(f"ingest.dataset: {what}")
+        chosen = Plugin(kind="dataset", name=name, params=dict(options))
+        try:
+            _ = chosen.typed
+        except ValidationError as error:
+            lines = params.explain(error, chosen.module.Params, "ingest.options")
+            raise ParamsError("\n".join(lines)) from None
+        return chosen
+
+    @property
     def metrics(self) -> list[Plugin]:
         """Return the metrics of the table's task, as plugins."""
         every = (Plugin(kind="metric", name=name) for name in names("metric"))
@@ -100,20 +119,13 @@ class Workload(PluginParams):
     def problems(self) -> list[str]:
         """Return what is wrong with the plugins that the sections name."""
         found = []
-        for check in (self._models_problem, self._dataset_problem):
+        checks = (lambda: self.models, lambda: self.dataset, self.features.plugins)
+        for check in checks:
             try:
                 check()
             except ParamsError as error:
                 found += str(error).splitlines()
-            except ValidationError as error:
-                found += params.explain(error, type(self), "ingest.options")
         return found
-
-    def _models_problem(self) -> None:
-        _ = self.models
-
-    def _dataset_problem(self) -> None:
-        plugin("dataset", self.ingest.dataset).Params(**self.ingest.options)
 
 
 def ends(until: Step, step: Step) -> bool:

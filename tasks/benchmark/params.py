@@ -56,7 +56,7 @@ class Params(PluginParams):
         found = [e if isinstance(e, str) else next(iter(e), None) for e in engines]
         problems += sorted({f"{n}: stands there twice" for n in found if found.count(n) > 1})
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return engines
 
     @field_validator("batch_sizes")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from tasks.clean import chain
+from tasks.core.params import explain
 from tasks.core.plugins import Plugin, PluginParams, names, unknown
 
 KIND = "clean_step"
@@ -56,9 +57,9 @@ class Params(PluginParams):
             try:
                 steps.append(_step(item))
             except ValueError as error:
-                problems.append(f"[{position}] {error}")
+                problems += [f"[{position}] {line}" for line in str(error).splitlines()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return steps
 
 
@@ -95,9 +96,5 @@ def _step(item: Any) -> Plugin:
     try:
         _ = step.typed
     except ValidationError as error:
-        details = [
-            ".".join(str(part) for part in (name, *problem["loc"])) + f": {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ValueError("; ".join(details)) from None
+        raise ValueError("\n".join(explain(error, step.module.Params, name))) from None
     return step

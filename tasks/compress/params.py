@@ -77,7 +77,7 @@ class Params(PluginParams):
                 for problem in entries.problems("technique", e)
             ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return recipes
 
     @property

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tasks.core.params import explain
 from tasks.core.plugins import Plugin, names, plugin, unknown
 
 Entry = str | dict[str, dict[str, Any]]
@@ -25,10 +26,7 @@ def problems(kind: str, entry: Entry) -> list[str]:
     try:
         plugin(kind, name).Params(**params)
     except ValidationError as error:
-        return [
-            f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}"
-            for e in error.errors()
-        ]
+        return explain(error, plugin(kind, name).Params, name)
     return []
 
 

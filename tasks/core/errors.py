@@ -30,6 +30,10 @@ class DataError(TemperError):
     exit_code = 2
 
 
+class NothingObtained(DataError):
+    """A dataset's own source gave nothing; who knows the workload says what to do."""
+
+
 class ConstraintError(TemperError):
     """No variant meets the constraints of `recommend`."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from tasks.core import extras
 from tasks.core.errors import EngineUnavailable, ParamsError
 from tasks.core.plugins import unknown
 
@@ -48,9 +49,9 @@ def unavailable(several: bool = False) -> str | None:
     `several`: the engine for several GPUs, which needs Ray.
     """
     if not importlib.util.find_spec("cudf_polars"):
-        return "cudf-polars is not installed: pip install 'temper[gpu]'."
+        return f"cudf-polars is not installed: {extras.install('gpu')}."
     if several and not importlib.util.find_spec("ray"):
-        return "Ray is not installed: pip install 'temper[gpu,ray]'."
+        return f"Ray is not installed: {extras.install('ray')}."
     return None
 
 

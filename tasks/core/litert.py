@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core import extras
+
 FILE = "model.tflite"
-INSTALL = "pip install -c constraints.txt 'temper[keras]'"
 BATCH_ROWS = 1024
 
 
 def missing(*packages: str) -> str | None:
     """Return None where these packages (importable names) are here, else how to install them."""
     absent = [name for name in packages if not find_spec(name)]
-    return f"no package {', '.join(absent)}: {INSTALL}" if absent else None
+    return f"no package {', '.join(absent)}: {extras.install('keras')}" if absent else None
 
 
 class Running:

@@ -145,10 +145,16 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> list[
         elif item["type"] == "missing":
             lines.append(f"{where}.{path}: missing; this parameter has no default")
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            found = "" if isinstance(item["input"], dict) else f", found {item['input']!r:.60}"
-            lines.append(f"{where}.{path}: {message}{found}")
+            told = item["msg"].removeprefix("Value error, ").splitlines()
+            whole = isinstance(item["input"], dict) or len(told) > 1 or _says_found(told[0])
+            found = "" if whole else f", found {item['input']!r:.60}"
+            lines += [f"{where}.{path}: {line}{found}" for line in told]
     return lines
+
+
+def _says_found(message: str) -> bool:
+    """Return whether a message of a validator of ours says itself what was found."""
+    return "found " in message or message.endswith(".")
 
 
 def digest(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import cast
 
 import polars as pl
 
+from tasks.core.counting import counted
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import names as plugin_names
 from tasks.core.plugins import unknown
@@ -171,8 +172,8 @@ def _spoilt(sure: Reading) -> dict[str, str]:
         if many and column and column.role == "feature":
             row, value = cells[ROW][0], cells["value"][0]
             found[str(name)] = (
-                f"{len(cells)} values are not {column.type}, such as {value!r} (row {row}): "
-                f"correct them, then make it {{type: {column.type}}}"
+                f"{counted(len(cells), 'value is', 'values are')} not {column.type}, "
+                f"such as {value!r} (row {row}): correct them, then make it {{type: {column.type}}}"
             )
     return found
 

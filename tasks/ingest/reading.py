@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tasks.core.artifacts import file_digest
+from tasks.core.counting import counted
 from tasks.core.errors import DataError
 from tasks.core.plugins import unknown
 from tasks.core.schema import ROW, Column, Columns, Table, Type
@@ -101,7 +102,8 @@ def settle(raw: Raw, about: About, table: Table | None, options: ReadOptions) ->
             examples = unparsed.filter(pl.col("column") == column).head(3)
             shown = ", ".join(f"{v!r} (row {r})" for r, _, v, _ in examples.iter_rows())
             notes.append(
-                f"{column}: {count} values are not {columns[column].type}: {shown}; quarantine"
+                f"{column}: {counted(count, 'value is', 'values are')} not {columns[column].type}: "
+                f"{shown}; quarantine"
             )
     source = {
         "origin": about.origin,

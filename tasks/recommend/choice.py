@@ -4,12 +4,14 @@ import math
 from collections import Counter
 from typing import Any
 
+from tasks.core.counting import counted
 from tasks.recommend import constraints
 from tasks.recommend.candidates import Candidate, gather, with_front
 from tasks.recommend.params import Params
 from tasks.recommend.words import kib, metric, ms, names, percent
 
 BASELINE = "baseline"
+TOO_LITTLE = 1e-4  # a share that reads as 0 %
 DROP_UNIT = 0.01  # without a max_drop, what counts as much as a doubling of size or latency
 
 
@@ -90,8 +92,9 @@ def why(
     """Return the reasons for the choice, a sentence each, with their numbers."""
     primary, judged = board["primary"], board["judged"]
     words = [
-        f"{len(fitting)} of {len(found)} measured candidates meet every limit{_missed(found)}. By "
-        f"the goal {params.goal!r}, {chosen.variant} through {chosen.engine} comes first."
+        f"{len(fitting)} of {counted(len(found), 'measured candidate')} "
+        f"{'meets' if len(fitting) == 1 else 'meet'} every limit{_missed(found)}. "
+        f"By the goal {params.goal!r}, {chosen.variant} through {chosen.engine} comes first."
     ]
     group = [name for name in board.get("group", []) if name != chosen.model]
     standing = f"It reaches {primary} {metric(chosen.metric)} on {judged}"
@@ -134,12 +137,21 @@ def _missed(found: list[Candidate]) -> str:
     missed = Counter(e["name"] for c in found for e in c.constraints if not e["ok"])
     if not missed:
         return ""
-    return f" ({', '.join(f'{count} miss {name}' for name, count in missed.most_common())})"
+    told = (
+        f"{count} {'misses' if count == 1 else 'miss'} {name}"
+        for name, count in missed.most_common()
+    )
+    return f" ({', '.join(told)})"
 
 
 def _drop_in_words(c: Candidate, primary: str) -> str:
     if c.drop == 0:
         return f"It gives the same {primary} as {c.reference} uncompressed."
+    if abs(c.drop_share) < TOO_LITTLE:
+        return (
+            f"Its {primary} differs from that of {c.reference} uncompressed "
+            f"({metric(c.reference_metric)}) by less than {percent(TOO_LITTLE)} of it."
+        )
     direction = "worse" if c.drop > 0 else "better"
     return (
         f"That is {metric(abs(c.drop))} {direction} than {c.reference} uncompressed "
@@ -234,16 +246,18 @@ def _nothing_fits(
     assert miss is not None
     gives = constraints.gives(miss)
     met = (
-        f"none of the {fail['of']} candidates meets it; the nearest is {fail['best_variant']}"
+        f"none of {counted(fail['of'], 'candidate')} meets it; the nearest is "
+        f"{fail['best_variant']}"
         if not fail["met_by"]
-        else f"{fail['met_by']} of {fail['of']} candidates meet it, but none of them the others too"
+        else f"{fail['met_by']} of {counted(fail['of'], 'candidate')} "
+        f"{'meets' if fail['met_by'] == 1 else 'meet'} it, but none of them the others too"
     )
     return {
         "failing_constraint": fail,
         "nearest_miss": _facts(miss),
         "would_have_to_give": gives,
         "why": [
-            f"Nothing meets every limit. {fail['name']} fails: {met}.",
+            f"{fail['name']} fails: {met}.",
             f"The nearest miss is {miss.variant} through {miss.engine} "
             f"({leaderboard['primary']} {metric(miss.metric)}, {kib(miss.size_kib)}, "
             f"p99 {'insufficient samples' if miss.p99_ms is None else ms(miss.p99_ms)}).",

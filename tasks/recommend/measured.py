@@ -156,7 +156,11 @@ def read(path: Path) -> Measured:
     try:
         return parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise DataError(
+            f"{path}: cannot be read: {reason}. Expected the measured.json that measure.py of a "
+            "bundle wrote on the device; the bundle's README.txt says how to bring it back."
+        ) from None
 
 
 def check_board(measured: Measured) -> None:

@@ -66,5 +66,5 @@ class Params(PluginParams):
         known = names("device")
         problems = [unknown(f"device {d!r}", d, known) for d in devices if d not in known]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return devices

@@ -9,6 +9,7 @@ from tasks.core.errors import ParityError
 from tasks.core.prepared import Prepared
 
 _KINDS = {"string": "object"}  # MLflow holds a `str` tensor against object arrays, and refuses
+ERRORS = 3  # ONNX Runtime's level of errors; its warnings are about what exporters left over
 RELATIVE = 1e-6  # the same graph in the same engine: only its thread count may differ
 
 
@@ -18,6 +19,7 @@ def log(run_id: str, graph: Path, prepared: Prepared, example_rows: int, librari
     import mlflow.onnx
     import onnx
 
+    quieten()
     model = onnx.load(graph)
     example = prepared.feed(prepared.meta.judged, slice(0, example_rows))
     with mlflow.start_run(run_id=run_id):
@@ -31,6 +33,16 @@ def log(run_id: str, graph: Path, prepared: Prepared, example_rows: int, librari
             save_as_external_data=False,
         )
     return logged.model_uri
+
+
+def quieten() -> None:
+    """Keep ONNX Runtime's warnings out of what this process shows.
+
+    For all its sessions: MLflow makes some of its own, whose options hold no log level.
+    """
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(ERRORS)
 
 
 def signature(model: Any, prepared: Prepared) -> Any:
@@ -61,6 +73,7 @@ def verify(uri: str, graph: Path, prepared: Prepared, rows: int) -> int:
     import mlflow
     import onnxruntime
 
+    quieten()
     feed = prepared.feed(prepared.meta.judged, slice(0, rows))
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]

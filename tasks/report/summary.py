@@ -18,18 +18,7 @@ def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> lis
     from rich.table import Table
     from rich.text import Text
 
-    parts: list[Any] = []
-    board = report["leaderboard"]
-    if board.get("models"):
-        primary = board["primary"]
-        table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
-        table.title = f"{report['workload']}: judged on {judged(report)}"
-        for heading in ("#", "model", primary, "interval", "resamples", "p", ""):
-            side = "left" if heading in ("model", "") else "right"
-            table.add_column(heading, justify=side, style=None, header_style="dim")
-        for row in rows(report):
-            table.add_row(*map(Text, row), style="bold" if "tied" in row[-1] else "")
-        parts += [table, Text()]
+    parts = leaderboard(report["workload"], report["leaderboard"])
     headline, *reasons = recommendation(report)
     fits = bool(report["recommendation"].get("chosen"))
     parts.append(Text(headline, style="bold green" if fits else "bold red"))
@@ -46,13 +35,31 @@ def summary(report: dict[str, Any], places: dict[str, str] | None = None) -> lis
     return parts
 
 
+def leaderboard(workload: str, board: dict[str, Any]) -> list[Any]:
+    """Return a leaderboard as rich renderables: a table, and a line after it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not board.get("models"):
+        return []
+    table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
+    table.title = f"{workload}: judged on {judged(board)}"
+    for heading in ("#", "model", board["primary"], "interval", "resamples", "p", ""):
+        side = "left" if heading in ("model", "") else "right"
+        table.add_column(heading, justify=side, style=None, header_style="dim")
+    for row in rows(board):
+        table.add_row(*map(Text, row), style="bold" if "tied" in row[-1] else "")
+    return [table, Text()]
+
+
 def text(report: dict[str, Any], places: dict[str, str] | None = None) -> str:
     """Return the summary as plain text, for logs and for a terminal without colours."""
     lines = []
-    table = rows(report)
+    board = report["leaderboard"]
+    table = rows(board)
     if table:
-        lines.append(f"{report['workload']}: judged on {judged(report)}")
-        heads = ["#", "model", report["leaderboard"]["primary"], "interval", "resamples", "p", ""]
+        lines.append(f"{report['workload']}: judged on {judged(board)}")
+        heads = ["#", "model", board["primary"], "interval", "resamples", "p", ""]
         table = [heads, *table]
         widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
         for row in table:
@@ -70,14 +77,13 @@ def text(report: dict[str, Any], places: dict[str, str] | None = None) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def judged(report: dict[str, Any]) -> str:
+def judged(board: dict[str, Any]) -> str:
     """Return the judged part with its rows."""
-    return f"{report['judged']} ({number(report['rows_judged'])} rows)"
+    return f"{board['judged']} ({number(board['rows_judged'])} rows)"
 
 
-def rows(report: dict[str, Any]) -> list[list[str]]:
-    """Return the leaderboard's cells, a row a model."""
-    board = report["leaderboard"]
+def rows(board: dict[str, Any]) -> list[list[str]]:
+    """Return a leaderboard's cells, a row a model."""
     found = []
     for model in board.get("models", []):
         value = model["metrics"][board["primary"]]
@@ -117,7 +123,7 @@ def recommendation(report: dict[str, Any]) -> list[str]:
     if not choice:
         return ["No recommendation: the run stopped before it."]
     if chosen is None:
-        return ["Nothing meets every constraint.", *choice["why"]]
+        return ["Nothing meets every limit.", *choice["why"]]
     headline = (
         f"Recommended: {chosen['variant']} through {chosen['engine']}: "
         f"{choice['primary']} {metric(chosen['metric'])} ({_drop(chosen)}), "

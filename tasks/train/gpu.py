@@ -3,9 +3,10 @@
 import importlib
 from typing import Any
 
+from tasks.core import extras
 from tasks.core.errors import EngineUnavailable
 
-INSTALL = "install the `gpu` extra (pip install -c constraints.txt 'temper[gpu]')"
+INSTALL = f"install the extra `gpu` ({extras.install('gpu')})"
 
 
 def cuml_missing() -> str | None:

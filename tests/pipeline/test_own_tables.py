@@ -245,7 +245,11 @@ def test_housing_says_both_ways_to_its_data(where, folder, temper, tmp_path, mon
 
     monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", offline)
     ended = temper("run", "housing", "--until", "ingest")
-    is_one_clear_error(ended, "--set ingest.path=houses.csv", "network", "not known")
+    is_one_clear_error(
+        ended,
+        *("`temper run housing --set ingest.path=PLACE`", "network", "not known"),
+        "put one file into data/raw/housing",
+    )
 
 
 RENTS = 300

@@ -49,6 +49,23 @@ def test_its_commands_run(why, lines, request):
             assert json.loads(status.stdout) == {}, status.stdout + status.stderr
 
 
+def test_its_sample_has_the_lines_that_a_run_ends_with():
+    """The drop with its bound, and where the report is."""
+    (sample,) = (c for _, kind, c in BLOCKS if kind == "text" and "tasks ran" in c)
+    assert re.search(r"accuracy 1\.000 \(drop 0 %, at most [\d.]+ %\)", sample)
+    assert re.search(r"^Report: /\S+/models/digits/report/report\.html$", sample, re.MULTILINE)
+
+
+def test_it_names_the_room_that_set_up_names():
+    setup = (ROOT / "setup.sh").read_text()
+    takes = re.search(r'^size="about ([\d.]+) GB"$', setup, re.MULTILINE)
+    needs = re.search(r'"\$free_kib" -lt (\d+)', setup)
+    assert takes
+    assert needs
+    assert f"set-up takes {takes[1]} GB" in TEXT
+    assert f"about {int(needs[1]) * 1024 / 1e9:.1f} GB of free disk" in TEXT
+
+
 @pytest.mark.parametrize("kind", ["python", "yaml"])
 def test_its_excerpts_are_in_the_code(kind):
     files = [ROOT / "params.yaml"]

@@ -101,10 +101,10 @@ def missing(provider: str, how: str) -> str | None:
 
     from tasks.core import devices
 
+    if not devices.gpus():
+        return f"NVML finds no NVIDIA GPU here; on a machine with one: {how}"
     if provider not in onnxruntime.get_available_providers():
         return f"this onnxruntime has no {provider}: {how}"
-    if not devices.gpus():
-        return "NVML finds no NVIDIA GPU here"
     return None
 
 

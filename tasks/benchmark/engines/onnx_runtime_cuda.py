@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.benchmark.engines import onnx_runtime
 from tasks.benchmark.subject import Subject
+from tasks.core import extras
 from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("onnxruntime-gpu",)
@@ -28,7 +29,7 @@ class Params(PluginParams):
 
 def available() -> str | None:
     """Return None, or what is missing."""
-    return onnx_runtime.missing(NAME, "make setup EXTRAS=gpu,dev (or: pip install 'temper[gpu]')")
+    return onnx_runtime.missing(NAME, extras.install("gpu"))
 
 
 def supports(subject: Subject) -> str | None:

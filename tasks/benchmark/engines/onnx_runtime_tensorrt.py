@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tasks.benchmark.engines import onnx_runtime, tensor_rt
 from tasks.benchmark.subject import Subject
+from tasks.core import extras
 from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("onnxruntime-gpu", "tensorrt")
@@ -24,7 +25,7 @@ class Params(PluginParams):
 
 def available() -> str | None:
     """Return None, or what is missing."""
-    return onnx_runtime.missing(NAME, f"pip install 'temper[gpu]', and {tensor_rt.INSTALL}")
+    return onnx_runtime.missing(NAME, extras.install("tensorrt"))
 
 
 def supports(subject: Subject) -> str | None:

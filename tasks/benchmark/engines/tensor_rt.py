@@ -13,13 +13,12 @@ from pydantic import Field
 
 from tasks.benchmark import timing_cache
 from tasks.benchmark.subject import Rows, Subject
-from tasks.core import devices
+from tasks.core import devices, extras
 from tasks.core.errors import EngineUnavailable
 from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("tensorrt",)
 DEVICE = "cuda"
-INSTALL = "pip install 'temper[tensorrt]' --extra-index-url https://pypi.nvidia.com"
 
 
 class Params(PluginParams):
@@ -74,9 +73,9 @@ def available() -> str | None:
     from importlib.util import find_spec
 
     if not devices.gpus():
-        return f"NVML finds no NVIDIA GPU here; on a machine with one: {INSTALL}"
+        return f"NVML finds no NVIDIA GPU here; on a machine with one: {extras.install('tensorrt')}"
     if not find_spec("tensorrt"):
-        return f"no package tensorrt: {INSTALL}"
+        return f"no package tensorrt: {extras.install('tensorrt')}"
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from tasks.core.artifacts import file_digest
-from tasks.core.errors import DataError
+from tasks.core.errors import NothingObtained
 from tasks.core.home import subfolder
 from tasks.core.schema import Table
 from tasks.ingest.files import data_file, kind, sole_file
@@ -41,7 +41,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     """Copy the user's file, or download and write california_housing.parquet.
 
     Raises:
-        DataError: there is neither a file nor a network.
+        NothingObtained: there is neither a file nor a network.
     """
     if source:
         path = data_file(source)
@@ -75,10 +75,8 @@ def _download() -> Any:
             )
     except OSError as error:
         reason = str(getattr(error, "reason", error))
-        raise DataError(
-            f"california_housing: no file is given and the download failed ({reason}). Give a "
-            "file: --set ingest.path=houses.csv (or put it into data/raw of the workload), or run "
-            "once with a network"
+        raise NothingObtained(
+            f"california_housing: no file is given and the download failed ({reason})"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from tasks.core.artifacts import file_digest, folder_digest
-from tasks.core.errors import DataError
+from tasks.core.errors import NothingObtained
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Table
 from tasks.ingest.files import sole_file
@@ -61,7 +61,7 @@ def fetch(known: Known, params: Params, source: Path | None, folder: Path) -> No
     """Write images.parquet, from the user's files or from the origin.
 
     Raises:
-        DataError: there are neither files nor a network.
+        NothingObtained: there are neither files nor a network, or what came is damaged.
     """
     if source is not None and source.name == pictures.FILE:
         (folder / pictures.FILE).write_bytes(source.read_bytes())
@@ -92,12 +92,12 @@ def _download(known: Known, name: str, md5: str, path: Path) -> None:
                 file.write(part)
     except (OSError, urllib.error.URLError) as error:
         reason = str(getattr(error, "reason", error))
-        raise DataError(
-            f"{known.name}: no files are given and the download failed ({reason}). Give them: "
-            f"--set ingest.path=PLACE ({formats.EXPECTED}), or run once with a network"
+        raise NothingObtained(
+            f"{known.name}: no files are given and the download failed ({reason}). Files may be "
+            f"{formats.EXPECTED}"
         ) from None
     if found.hexdigest() != md5:
-        raise DataError(
+        raise NothingObtained(
             f"{known.name}: {known.url}{name} has MD5 {found.hexdigest()}, expected {md5}, "
-            "which its origin states. Try again, or give the files: --set ingest.path=PLACE"
+            f"which its origin states. Try again. Files of yours may be {formats.EXPECTED}"
         )

@@ -1,6 +1,7 @@
 """Writes the bundle that measures a workload's variants on another device."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ PROCESSES = 2 * 11  # a graph: two numbers of threads, a first look and ten roun
 
 
 def write(
-    out: Path, workload: str, device: str, variants: list[Path], rows: dict[str, np.ndarray]
+    out: Path,
+    workload: str,
+    device: str,
+    variants: list[Path],
+    rows: dict[str, np.ndarray],
+    called: str | None = None,
 ) -> list[str]:
     """Write the bundle into an empty folder and return the names of the variants in it.
 
@@ -29,6 +35,7 @@ def write(
     Args:
         variants: folders with `variant.json`; those without a graph are left out.
         rows: the graphs' inputs by name, (n, *shape) each; the first ROWS of them are taken.
+        called: the name of the folder as the user has it, where `out` is moved to; None: `out`'s.
     """
     few = {name: values[:ROWS] for name, values in rows.items()}
     graphs: dict[str, dict[str, Any]] = {}
@@ -43,7 +50,14 @@ def write(
     for name in FROM_HERE:
         shutil.copyfile(Path(__file__).with_name(name), out / name)
     n_rows = len(next(iter(few.values())))
-    _fill(out / "README.txt", workload, device, len(graphs), n_rows)
+    _fill(
+        out / "README.txt",
+        folder=shlex.quote(called or out.name),
+        workload=workload,
+        device=device,
+        processes=len(graphs) * PROCESSES,
+        n_rows=n_rows,
+    )
     files = sorted(p for p in out.rglob("*") if p.is_file() and p.name not in FROM_HERE)
     manifest = {
         "format": FORMAT,
@@ -108,12 +122,5 @@ def _save(path: Path, arrays: list[np.ndarray]) -> None:
     np.savez(path, *(a.astype(str) if a.dtype == object else a for a in arrays))
 
 
-def _fill(path: Path, workload: str, device: str, graphs: int, n_rows: int) -> None:
-    text = path.read_text().format(
-        folder=f"{workload}-{device}",
-        workload=workload,
-        device=device,
-        processes=graphs * PROCESSES,
-        n_rows=n_rows,
-    )
-    path.write_text(text)
+def _fill(path: Path, **facts: Any) -> None:
+    path.write_text(path.read_text().format(**facts))

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from tasks.core import progress
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.graph import Graph, matrix, output_name
+from tasks.core.params import explain
 from tasks.core.plugins import PluginParams, unknown
 from tasks.core.sequence import Sequence, of
 from tasks.train import arrays, conformal, window_trees
@@ -55,11 +56,9 @@ class Params(PluginParams):
             try:
                 MEMBERS[name].Params(**params)
             except ValidationError as error:
-                problems += [
-                    f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-                ]
+                problems += explain(error, MEMBERS[name].Params, name)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return members
 
 

@@ -123,9 +123,12 @@ def test_this_machine_says_where_its_measurement_failed(project, tmp_path):
 def test_a_bundle_is_a_folder_or_a_zip_and_never_written_over(project, tmp_path, capsys):
     calibrating.calibrate("digits", PI, bundle=tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
-        names = set(archive.namelist())
+        names, told = set(archive.namelist()), archive.read("b/README.txt").decode()
     assert {"b/measure.py", "b/manifest.json", "b/README.txt", "b/graphs/mlp/fp32.onnx"} <= names
-    assert "1 graphs (mlp/fp32)" in capsys.readouterr().out
+    assert "scp -r b pi@raspberrypi:" in told
+    assert "1 graph (mlp/fp32)" in capsys.readouterr().out
+    calibrating.calibrate("digits", PI, bundle=tmp_path / "my pi")
+    assert "scp -r 'my pi' pi@raspberrypi:" in (tmp_path / "my pi" / "README.txt").read_text()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine").touch()
     for target in ("b", "b.zip"):
@@ -140,8 +143,16 @@ def test_exactly_one_way(project, tmp_path):
         calibrating.calibrate("digits", PI, bundle=tmp_path / "b", ssh="pi@device")
     with pytest.raises(ParamsError, match="unknown device"):
         calibrating.calibrate("digits", "raspberry_pi_6", ssh="pi@device")
-    with pytest.raises(DataError, match="cannot be read"):
+
+
+def test_a_file_that_is_not_there_says_where_it_comes_from(project, tmp_path):
+    advice = r"none.json: cannot be read: No such file or directory. .* measure.py .*README.txt"
+    with pytest.raises(DataError, match=advice) as caught:
         calibrating.calibrate("digits", PI, measured=tmp_path / "none.json")
+    assert "Errno" not in str(caught.value)
+    (tmp_path / "raw.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="cannot be read: it is no text"):
+        calibrating.calibrate("digits", PI, measured=tmp_path / "raw.json")
 
 
 @pytest.mark.parametrize(

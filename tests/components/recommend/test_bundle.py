@@ -140,6 +140,7 @@ def test_it_is_python_3_9(bundle):
 def test_what_it_is_told_to_copy_stands_in_the_readme(bundle):
     text = (bundle / "README.txt").read_text()
     assert "temper calibrate shop --device this_machine --measured measured.json" in text
+    assert f"scp -r {bundle.name} pi@raspberrypi:temper-bundle" in text
     assert "{" not in text
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +238,36 @@ def test_text_and_numbers_survive_the_signature(run, tmp_path):
         run_id = client.create_run(experiment).info.run_id
         uri = graphs.log(run_id, path, prepared, 2, {"onnx": "1"})
         assert graphs.verify(uri, path, prepared, 3) == 3
+
+
+def test_what_onnx_runtime_thinks_of_a_graph_is_not_shown(run, tmp_path):
+    """Else a graph with a weight that nothing reads, say, prints its C++ warnings into a run."""
+    import onnx
+    from onnx import numpy_helper
+
+    own = next(v for v in run["variants"] if v.name == "compress/mlp/fp32").file("model.onnx")
+    graph = onnx.load(own)
+    graph.graph.initializer.append(numpy_helper.from_array(np.ones(3, np.float32), "unread"))
+    onnx.save(graph, tmp_path / "model.onnx")
+    code = (
+        "import sys; from pathlib import Path; from tasks.core.prepared import Prepared; "
+        "from tasks.register import graphs, registry, store\n"
+        "path, prepared = Path(sys.argv[1]), Prepared(Path(sys.argv[2]))\n"
+        "with store.opened(store.tracking_uri()) as client:\n"
+        "    at = registry._experiment(client, 'quiet', store.artifact_location('quiet'))\n"
+        "    run_id = client.create_run(at).info.run_id\n"
+        "    uri = graphs.log(run_id, path, prepared, 2, {'onnx': '1'})\n"
+        "    print(graphs.verify(uri, path, prepared, 3))\n"
+    )
+    done = subprocess.run(  # its log goes past Python's, and its level is the process's
+        [sys.executable, "-c", code, tmp_path / "model.onnx", run["prepared"].path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout.split()[-1] == "3", done.stderr
+    assert "onnxruntime" not in done.stderr
 
 
 def test_the_plan_holds_plain_data(run):

@@ -70,6 +70,65 @@ def test_unknown_plugin_names_are_problems():
     assert any("Did you mean 'light_gbm'?" in line for line in workload.problems())
 
 
+ROWSS = "ingest.options.rowss: unknown parameter 'rowss'. Did you mean 'rows'?"
+
+
+def test_wrong_options_and_recipes_are_problems():
+    own = {
+        "table": TABLE,
+        "ingest": {"dataset": "generated", "options": {"rowss": 1}},
+        "features": {"recipes": {"numerc": {}}},
+    }
+    options, recipes = build("w", own).problems()
+    assert options.startswith(ROWSS)
+    assert "Did you mean 'numeric'?" in recipes
+    (dataset,) = build("w", {"table": TABLE, "ingest": {"dataset": "generatd"}}).problems()
+    assert dataset.startswith("ingest.dataset: unknown dataset 'generatd'. Did you mean")
+
+
+def test_a_run_and_check_name_a_wrong_option_alike(tmp_path, temper_home, monkeypatch):
+    from flows.checking import check_all
+    from flows.running import run_workload
+
+    (tmp_path / "params.yaml").write_text(
+        "workloads:\n  w:\n    table: {task: regression, target: y}\n"
+        "    ingest: {dataset: generated, options: {rowss: 1}}\n"
+    )
+    monkeypatch.setenv("TEMPER_PROJECT", str(tmp_path))
+    for asked in (check_all, lambda: run_workload("w", [], "ingest", False, False)):
+        with pytest.raises(ParamsError) as caught:
+            asked()
+        assert str(caught.value).startswith(f"workloads.w.{ROWSS}")
+        assert caught.value.exit_code == 2
+
+
+def test_each_entry_of_a_list_is_a_line_with_the_nearest_name():
+    own = {
+        "table": TABLE,
+        "clean": {"steps": ["typs", {"range": {"limit": {}}}]},
+        "benchmark": {"engines": [{"onnx_runtime_cuda": {"tf23": True}}, "natve"]},
+    }
+    with pytest.raises(ParamsError) as caught:
+        build("w", own)
+    lines = str(caught.value).splitlines()
+    assert [line.split(". ")[0] for line in lines] == [
+        "workloads.w.clean.steps: [0] unknown step 'typs'",
+        "workloads.w.clean.steps: [1] range.limit: unknown parameter 'limit'",
+        "workloads.w.benchmark.engines: onnx_runtime_cuda.tf23: unknown parameter 'tf23'",
+        "workloads.w.benchmark.engines: unknown engine 'natve'",
+    ]
+    meant = [line.partition("Did you mean ")[2].split("?")[0] for line in lines]
+    assert meant == ["'types'", "'limits'", "'tf32'", "'native'"]
+    assert "found" not in str(caught.value)
+
+
+def test_what_was_found_is_said_once():
+    levels = {"forecast": {"quantiles": [0.9, 0.5]}}
+    with pytest.raises(ParamsError) as caught:
+        build("w", {"table": TABLE, "features": levels})
+    assert str(caught.value).count("found [0.9, 0.5]") == 1
+
+
 def test_unknown_workload(tmp_path):
     (tmp_path / "params.yaml").write_text("workloads: {digits: {}}\n")
     with pytest.raises(ParamsError, match="Did you mean 'digits'"):

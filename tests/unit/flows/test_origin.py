@@ -55,3 +55,25 @@ def test_what_was_collected_is_the_folder(raw: Path):
     assert source("oura") == raw
     with pytest.raises(DataError, match="no raw data"):
         source("table")
+
+
+def test_where_nothing_comes_from_the_origin_fetch_says_how_to_give_it(
+    raw: Path, tmp_path: Path, temper_home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import sklearn.datasets
+
+    from flows.newly import fetch_raw
+
+    def offline(**_: Any) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", offline)
+    (tmp_path / "params.yaml").write_text(
+        "workloads:\n  w:\n    table: {task: regression, target: y}\n"
+        "    ingest: {dataset: california_housing}\n"
+    )
+    with pytest.raises(DataError) as caught:
+        fetch_raw("w")
+    assert "`temper run w --set ingest.path=PLACE`" in str(caught.value)
+    assert "put one file into data/raw/w" in str(caught.value)
+    assert "not known" in str(caught.value)

@@ -336,6 +336,13 @@ def test_cells_that_are_no_number_are_kept_apart(tmp_path: Path):
     assert reading.source["format"]["columns"]["x"] == {"type": "integer", "unparsed": 3}
 
 
+def test_a_value_that_is_no_number_is_told_of_as_one(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "1.5,2\n" * 20 + "2.5,3\n" * 20 + "x,2\n")
+    table = Table(task="regression", target="y", columns={"a": Column(type="float")})
+    notes = read_table(tmp_path / "t.csv", table, ReadOptions()).source["notes"]
+    assert "a: 1 value is not float: 'x' (row 41); quarantine" in notes
+
+
 def test_a_target_that_is_half_numbers_goes_to_quarantine(tmp_path: Path):
     reading = read(tmp_path, with_target([*Y[:9], "high", "low", "low"]))
     assert reading.unparsed["value"].to_list() == ["high", "low", "low"]

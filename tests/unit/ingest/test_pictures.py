@@ -248,6 +248,6 @@ def test_a_set_is_downloaded_and_its_checksums_compared(tmp_path, site):
     with pytest.raises(DataError, match="which its origin states"):
         known.fetch(wrong, known.Params(), None, out)
     lost = known.Known("digits", own.classes, url + "lost/", files, "none")
-    with pytest.raises(DataError, match=r"download failed.*--set ingest.path=PLACE"):
+    with pytest.raises(DataError, match=r"download failed.*Files may be IDX files"):
         known.fetch(lost, known.Params(), None, out)
     assert known.origin(own, None) != known.origin(wrong, None)

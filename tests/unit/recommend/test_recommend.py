@@ -2,12 +2,13 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from tasks.recommend import constraints, pareto
 from tasks.recommend.candidates import gather
-from tasks.recommend.choice import cost, recommend
+from tasks.recommend.choice import _drop_in_words, cost, recommend
 from tasks.recommend.params import Params
 from tests import samples
 
@@ -86,6 +87,30 @@ def test_the_reasons_say_which_limits_are_missed_and_when_nothing_beats_the_base
     assert any("No model is shown to be better than baseline" in reason for reason in why)
 
 
+def test_one_candidate_is_told_of_as_one():
+    rows = [r for r in ROWS if (r["variant"], r["engine"]) == ("mlp/fp32", "onnx_runtime")]
+    ask_one = lambda **params: recommend(rows, BOARD, VARIANTS, Params(**params))  # noqa: E731
+    assert ask_one()["why"][0].startswith("1 of 1 measured candidate meets every limit.")
+    alone = ask_one(max_size_kib=0.1)["why"][0]
+    assert alone.startswith("max_size_kib fails: none of 1 candidate meets it")
+    both = recommend(
+        [r for r in ROWS if r["variant"] in ("mlp/fp32", "mlp/int8_cpu")],
+        BOARD,
+        VARIANTS,
+        Params(max_size_kib=104_000 / 1024 / 2),
+    )["why"][0]
+    assert "meets every limit (1 misses max_size_kib). By the goal" in both
+
+
+def test_a_difference_that_reads_as_nothing_is_no_number_of_its_own():
+    found = by_variant(ask(), "mlp/int8_cpu")
+    tiny = {"drop": -2.897e-05, "drop_share": -2.9e-05, "metric": found["metric"]}
+    words = _drop_in_words(SimpleNamespace(**found | tiny, reference_metric=0.9), "accuracy")
+    assert words == (
+        "Its accuracy differs from that of mlp uncompressed (0.9) by less than 0.01 % of it."
+    )
+
+
 @pytest.mark.parametrize(("before", "after", "warned"), [(9.4, 9.3, True), (4.5, 1.2, False)])
 def test_a_busy_machine_is_told(before, after, warned):
     loads = {"before": [before, 7.7, 7.0], "after": [after, 7.8, 7.1]}
@@ -142,7 +167,7 @@ def test_nothing_fits_names_the_limit_the_nearest_miss_and_what_gives():
     assert content["failing_constraint"]["met_by"] == 0
     assert content["nearest_miss"]["variant"] == "mlp/int8_cpu"
     assert content["would_have_to_give"] == ["max_latency_p99_ms: 1 µs would have to become 5.4 µs"]
-    assert "Nothing meets every limit" in content["why"][0]
+    assert content["why"][0].startswith("max_latency_p99_ms fails: none of ")
 
 
 def test_limits_that_exclude_each_other_say_so():

@@ -156,4 +156,5 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch):
 
     monkeypatch.setattr(litert, "find_spec", lambda name: None)
     assert "pip install" in str(GIVEN.available())
-    assert "temper[keras]" in str(GIVEN.available())
+    assert 'pip install -c constraints.txt -e ".[' in str(GIVEN.available())
+    assert 'keras]"' in str(GIVEN.available())
