@@ -12,6 +12,7 @@ from tasks.core import devices, server
 from tasks.core.home import home, project
 
 FREE_GIB = 2.0
+AGAIN = "rm -f .venv/.temper-setup && make setup"  # the stamp says that all is installed
 CLASHES = (  # packages that cannot live beside each other, and why
     ("onnxruntime", "onnxruntime-gpu", "the GPU providers are silently lost"),
     ("xgboost", "xgboost-cpu", "each overwrites the other's library"),
@@ -58,7 +59,7 @@ def _python() -> Finding:
 def _packages() -> Iterator[Finding]:
     for one, other, why in CLASHES:
         if _installed(one) and _installed(other):
-            remedy = f"pip uninstall {one} {other}, then make setup"
+            remedy = f"pip uninstall -y {one} {other} && {AGAIN}"
             yield Finding("problem", f"{one} and {other} are both installed: {why}", remedy)
     from packaging.requirements import Requirement
 
@@ -71,7 +72,7 @@ def _packages() -> Iterator[Finding]:
         if found is None or not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement} (found {found or 'none'})")
     if wrong:
-        yield Finding("problem", f"packages: {', '.join(wrong)}", "make setup")
+        yield Finding("problem", f"packages: {', '.join(wrong)}", AGAIN)
     else:
         yield Finding("ok", "packages are those that pyproject.toml asks for")
 
