@@ -108,6 +108,8 @@ def summarise(name: str, made: Made, tracked: bool, count: dict[str, int], until
     if "recommend/choice" in made:
         choice = json.loads(made["recommend/choice"].file("recommendation.json").read_text())
         if not choice["fits"]:
+            if "report" not in made:  # which says it
+                console.print("No candidate meets every limit of `recommend`.")
             return CONSTRAINT_FAILED
     return 0
 
