@@ -176,7 +176,7 @@ def test_rows_without_series_or_time_are_counted_and_left_out(source, tmp_path):
         ({"windows": ["1h", "1h"]}, "windows: 1h stands there twice"),
         ({"windows": ["20m"]}, "20m: no whole number of steps of 15m"),
         ({"statistics": ["max"], "lags": ["15m"]}, "`statistics` needs mean"),
-        ({"rolling": ["median"]}, "rolling: Value error, unknown statistics median"),
+        ({"rolling": ["median"]}, "rolling: unknown statistics median"),
         ({"to": {"degF": "hPa"}}, "degF is a temperature, hPa a pressure"),
     ],
 )

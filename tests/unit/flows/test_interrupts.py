@@ -20,11 +20,16 @@ def interrupted() -> None:
 
 
 def test_it_is_said_at_once_how_to_go_on(capfd: pytest.CaptureFixture[str]):
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    # a process in the background may have been started with SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     told = capfd.readouterr().err
     assert told == "\nstopping; `temper run w` goes on from what is finished\n"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_another_handler_stays(capfd: pytest.CaptureFixture[str]):
