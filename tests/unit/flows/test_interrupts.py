@@ -1,11 +1,13 @@
 """Ctrl-C is answered."""
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
-import pytest
-
-from flows import interrupts
 from flows.running import command
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_command_that_goes_on():
@@ -14,29 +16,29 @@ def test_the_command_that_goes_on():
     assert wanted == "temper run w --set seed=1 --set 'a.b=[x, y]' --until clean"
 
 
-def interrupted() -> None:
-    with interrupts.told("temper run w"):
-        signal.raise_signal(signal.SIGINT)
+PROGRAM = """
+import signal
+from flows import interrupts
+signal.signal(signal.SIGINT, signal.{handler})
+with interrupts.told("temper run w"):
+    signal.raise_signal(signal.SIGINT)
+print("on")
+"""
 
 
-def test_it_is_said_at_once_how_to_go_on(capfd: pytest.CaptureFixture[str]):
-    # a process in the background may have been started with SIGINT ignored
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    told = capfd.readouterr().err
-    assert told == "\nstopping; `temper run w` goes on from what is finished\n"
+def interrupted(handler: str) -> subprocess.CompletedProcess[str]:
+    """Interrupt a process of its own, whatever this one was told to do with SIGINT."""
+    program = [sys.executable, "-c", PROGRAM.format(handler=handler)]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
-def test_another_handler_stays(capfd: pytest.CaptureFixture[str]):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with interrupts.told("temper run w"):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert capfd.readouterr().err == ""
+def test_it_is_said_at_once_how_to_go_on():
+    done = interrupted("default_int_handler")
+    assert done.stderr.startswith("\nstopping; `temper run w` goes on from what is finished\n")
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "")
+
+
+def test_another_handler_stays():
+    done = interrupted("SIG_IGN")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
