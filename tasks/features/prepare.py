@@ -174,7 +174,8 @@ def _check_target(frame: pl.DataFrame, spec: Table) -> None:
         rows = frame.filter(pl.col(spec.target).is_null())[ROW].head(5).to_list()
         raise DataError(
             f"target {spec.target!r}: missing in {missing} of {len(frame)} rows (first: {rows}). "
-            f"Declare it `nullable: false`, so that these rows go to quarantine."
+            "`validate` lets no such row through, so a step of `clean` made them: leave the target "
+            "out of its `columns`, or let it drop such rows"
         )
     if spec.task in ("regression", "forecast"):
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
