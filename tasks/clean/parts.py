@@ -93,9 +93,9 @@ def run(
     for number, folder in enumerate(folders):
         with progress.within(number / count, (number + 1) / count, f"part {number + 1}"):
             if not (folder / DONE).exists():
-                pieces = _pieces(checkpoint, number)
-                _clean_part(pieces or [source], columns, first, how, folder)
-                for piece in pieces:
+                pieces = _pieces(checkpoint, number) if count > 1 else [source]
+                _clean_part(pieces, columns, first, how, folder)
+                for piece in pieces if count > 1 else []:
                     piece.unlink()
     return _together(folders, rest, how)
 
