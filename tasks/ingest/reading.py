@@ -101,10 +101,8 @@ def settle(raw: Raw, about: About, table: Table | None, options: ReadOptions) ->
         if column != LINE:
             examples = unparsed.filter(pl.col("column") == column).head(3)
             shown = ", ".join(f"{v!r} (row {r})" for r, _, v, _ in examples.iter_rows())
-            notes.append(
-                f"{column}: {counted(count, 'value is', 'values are')} not {columns[column].type}: "
-                f"{shown}; quarantine"
-            )
+            wrong = f"{counted(count, 'value is', 'values are')} not {columns[column].type}"
+            notes.append(f"{column}: {wrong}: {shown}; quarantine")
     source = {
         "origin": about.origin,
         "licence": options.licence,

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.temporary import write
-from tasks.validate.quarantine import LINE
+from tasks.validate.quarantine import LINE, keep
 
 
 def told(report: Path, kept: Path) -> str | None:
@@ -19,7 +18,7 @@ def told(report: Path, kept: Path) -> str | None:
     checks = json.loads((report / "checks.json").read_text())
     if not checks["bad_rows"]:
         return None
-    write(kept, pl.read_parquet(report / "quarantine.parquet").write_csv())
+    keep(pl.read_parquet(report / "quarantine.parquet"), kept)
     most = checks["reasons"][0]
     where = "" if most["column"] == LINE else f"{most['column']}: "
     often = f"{where}{most['reason']}"

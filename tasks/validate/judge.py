@@ -41,10 +41,11 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     view = schema.checked_view(frame)
     failed = _failed(view, asked, unread)
     cells = pl.concat([unread, failed.drop("check")]).sort(ROW, maintain_order=True)
+    shown = cells.select(pl.col(ROW).alias("row"), "column", "value", "reason")
     bad = cells.select(ROW).unique()
     total = pl.concat([frame.select(ROW), bad]).unique().height
     if bad.height > params.max_bad_share * total:
-        quarantine.keep(cells, kept)
+        quarantine.keep(shown, kept)
         problems.append(quarantine.too_many(cells, bad.height, total, params.max_bad_share, kept))
     good = frame.join(bad, on=ROW, how="anti", maintain_order="left")
     seen = view.join(bad, on=ROW, how="anti", maintain_order="left")
@@ -55,10 +56,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
         raise DataError(_message(problems))
     frames.write(good, rows / "table.parquet")
     save_columns(columns, rows)
-    frames.write(
-        cells.select(pl.col(ROW).alias("row"), "column", "value", "reason"),
-        report / "quarantine.parquet",
-    )
+    frames.write(shown, report / "quarantine.parquet")
     content = {
         "rows": total,
         "bad_rows": bad.height,

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.schema import ROW, Columns
+from tasks.core.temporary import write
 from tasks.validate.schema import CELLS
 
 LINE = "__line__"  # the `column` of what is wrong with a whole line of the file
@@ -84,8 +85,8 @@ def too_many(cells: pl.DataFrame, bad: int, rows: int, limit: float, kept: Path)
 
 
 def keep(cells: pl.DataFrame, path: Path) -> None:
-    """Write the bad cells of a run that stops to a CSV file, for reading."""
-    cells.select(pl.col(ROW).alias("row"), "column", "value", "reason").write_csv(path)
+    """Write bad cells to a CSV file, for reading."""
+    write(path, cells.write_csv())
 
 
 def _rows(count: int) -> str:

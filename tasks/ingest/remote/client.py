@@ -6,7 +6,6 @@ else is an error at once, since a repeated wrong question has the same answer.
 
 import json
 import random
-import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,13 +18,11 @@ import httpx
 from tasks.core import progress
 from tasks.ingest.remote.credentials import Credentials, Signing, redact
 from tasks.ingest.remote.errors import AnswerError, CredentialsError, PagingError, ServiceError
+from tasks.ingest.remote.faults import Fault, fault_of
 from tasks.ingest.remote.options import CollectOptions, is_loopback
 from tasks.ingest.remote.waiting import back_off_s, retry_after_s
 
 AGAIN = "What was fetched is kept: collect again later, and it goes on from there."
-NO_NAME = "the name of its host cannot be resolved"
-LOOK = " Is this machine on a network, and is ingest.options.base_url right?"
-TRIES_OF_A_NAME = 3  # without a network more of them only take time
 EXCERPT = 200  # characters of an answer that are shown
 WRONG = ("error", "errors", "detail", "message", "fault")  # keys of the body of an error
 Query = dict[str, str | list[str]]  # a list: the parameter once for each
@@ -37,15 +34,6 @@ class Answer(NamedTuple):
     status: int
     retry_after: str | None
     body: bytes
-
-
-class Fault(NamedTuple):
-    """What went wrong and may pass; the seconds asked for, the tries it is worth, what to do."""
-
-    words: str
-    wait_s: float | None = None
-    tries: int | None = None
-    advice: str = ""
 
 
 class Client:
@@ -204,10 +192,7 @@ class Client:
         try:
             answer = self._send(method, path, query, form, deadline)
         except httpx.HTTPError as error:
-            if reason := _unresolved(error):
-                words = f"{NO_NAME} ({self._shown(reason)})"
-                return None, Fault(words, None, TRIES_OF_A_NAME, LOOK)
-            return None, Fault(self._shown(f"{type(error).__name__}: {error}"))
+            return None, fault_of(error, self._shown)
         if answer.status == 429 or answer.status >= 500:
             asked_s = retry_after_s(answer.retry_after, datetime.now(UTC))
             return None, Fault(f"status {answer.status} {self._excerpt(answer)}".strip(), asked_s)
@@ -282,16 +267,6 @@ def _proxy(address: httpx.URL) -> str | None:
     if is_loopback(address.host) or urllib.request.proxy_bypass(address.host):
         return None
     return urllib.request.getproxies().get(address.scheme)
-
-
-def _unresolved(error: BaseException) -> str | None:
-    """Return the resolver's words where a host's name is behind a failed connection, else None."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, socket.gaierror):
-            return str(seen.strerror)
-        seen = seen.__cause__ or seen.__context__
-    return None
 
 
 def _shape(content: Any) -> str:
