@@ -10,7 +10,7 @@ from tasks.core.schema import ROW, Columns
 
 Kind = Literal["keeps", "reorders", "makes"]
 NOT_COUNTED = "cells, findings and repairs were not counted (clean.accounts: rows)"
-SUMS = ("rows_before", "rows_after", "rows_touched", "cells_touched")
+SUMS = ("rows_before", "rows_after", "rows_touched", "cells_touched", "rows_made")
 
 
 def kind(module: ModuleType) -> Kind:
@@ -91,13 +91,18 @@ def of_rows(
     before: pl.Schema,
     rows_after: int,
     after: pl.Schema,
-    makes: bool = False,
+    rows_made: int | None = None,
 ) -> dict[str, Any]:
-    """Return what steps did that are one plan: rows are counted, nothing is compared (None)."""
+    """Return what steps did that are one plan: rows are counted, nothing is compared (None).
+
+    rows_made: how many the last step made that makes rows; None: none does.
+    """
     entry = made(steps, rows_before, before, rows_after, after) | {"cells_touched": None}
-    if not makes:
+    if rows_made is None:
         del entry["rows"]
         entry["rows_touched"] = None
+    else:
+        entry["rows_made"] = rows_made
     return noted(entry, NOT_COUNTED)
 
 

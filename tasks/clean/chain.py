@@ -8,11 +8,13 @@ A step is a module of `tasks.clean.steps` with
     def findings(before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params)
         -> list[Finding]                                                         (optional)
     def looks_ahead(params: Params) -> str                                       (optional)
+    def looks(params: Params) -> bool                                            (optional)
+    def leaves(params: Params) -> Known                                          (optional)
     def from_file(frame: pl.LazyFrame, columns: Columns, params: Params, place: Path, device: str,
         demanded: bool) -> tuple[pl.LazyFrame, Columns, account]                 (optional)
     def compute(frame: pl.DataFrame, columns: Columns, params: Params, device: str,
         demanded: bool) -> tuple[pl.DataFrame, Columns, account]                 (optional)
-    SCOPE, MAKES_ROWS, REORDERS, ONCE, LOOKS                                     (optional)
+    SCOPE, MAKES_ROWS, REORDERS, KEEPS_ROWS, ONCE                                (optional)
 
 `apply` adds lazy expressions; it may first compute a few numbers of the table (`frames.collect`).
 It keeps `__row__` as it is, keeps the order of rows, makes no new rows, keeps the target, and
@@ -25,29 +27,32 @@ SCOPE: how far a value depends on others: `row`, `group` (the rows of its series
     (the default). Large tables are worked on by groups where that gives the same.
 MAKES_ROWS: True where rows stand for many before: they get new numbers, ordered by group and time.
 REORDERS: True where rows are put into the order of group and time.
+KEEPS_ROWS: True where no row goes, and times stay as they are.
 ONCE: True where doing it again adds to what it added.
-LOOKS: True where `apply` computes something of the table's values.
+looks: whether `apply` computes something of the table's values, beyond its times.
+leaves: what is known of the order and the grid of the rows behind it.
 looks_ahead: why a row depends on later ones; "" where it does not. No such step makes the inputs
     of a forecast, unless params allow it.
 
 Steps that are one plan (`accounts: rows`) are computed together, without the table between two of
 them: nothing can be said of each, nor of cells. A plan ends before a step that looks at values,
-for that would compute all before it twice (times alone are cheap), and behind one that makes rows,
-whose numbers tell how parts are put together.
+where a step before it looks further than its row: all of those would be computed twice.
 """
 
 import warnings
+from functools import reduce
 from typing import Any, Literal
 
 import polars as pl
 
-from tasks.clean import accounting
+from tasks.clean import accounting, series
 from tasks.core import frames, progress
 from tasks.core.errors import DataError, EngineUnavailable
 from tasks.core.plugins import Plugin
 from tasks.core.schema import Columns
 
 Accounts = Literal["cells", "rows"]
+MADE = "__made__"  # how many rows the last step made that makes rows
 
 
 def run(
@@ -69,15 +74,14 @@ def run(
         ParamsError: a step names columns that are not there.
     """
     require(device, demanded)
-    done, found = 0, []
+    done, found, known = 0, [], series.Known()
     for together in _together(steps, accounts):
         progress.report(done / len(steps), together[0].name)
-        compute = getattr(together[0].module, "compute", None)
-        if compute:
-            after, columns, account = compute(frame, columns, together[0].typed, device, demanded)
-        else:
-            does = _plan if accounts == "rows" else _step
+        planning = _plan if accounts == "rows" else _step
+        does = _by_itself if goes_by_itself(together[0]) else planning
+        with series.knowing(known):
             after, columns, account = does(together, frame, columns, device, demanded)
+        known = reduce(_known, together, known)
         found.append(account | {"looks_ahead": looking_ahead(together)})
         if after.height == 0 and frame.height and not may_empty:
             raise DataError(nothing_left(account["step"], frame.height))
@@ -89,26 +93,58 @@ def _together(steps: list[Plugin], accounts: Accounts) -> list[list[Plugin]]:
     """Return the steps by what is computed together, in order."""
     found: list[list[Plugin]] = []
     for step in steps:
-        begins = accounts == "cells" or goes_by_itself(step) or hasattr(step.module, "LOOKS")
-        if begins or not found or _ends(found[-1][-1]):
+        alone = accounts == "cells" or goes_by_itself(step)
+        if alone or not found or goes_by_itself(found[-1][-1]) or _twice(found[-1], step):
             found.append([step])
         else:
             found[-1].append(step)
     return found
 
 
-def _ends(step: Plugin) -> bool:
-    """Return whether a plan ends behind a step."""
-    return goes_by_itself(step) or accounting.kind(step.module) == "makes"
+def _twice(before: list[Plugin], step: Plugin) -> bool:
+    """Return whether one plan would compute more than rows twice, for a step to look at."""
+    return looks(step) and any(scope(each) != "row" for each in before)
+
+
+def scope(step: Plugin) -> str:
+    """Return how far a step looks: `row`, `group` or `table`."""
+    return getattr(step.module, "SCOPE", "table")
+
+
+def looks(step: Plugin) -> bool:
+    """Return whether a step computes something of the table's values for its plan."""
+    check = getattr(step.module, "looks", None)
+    return bool(check and check(step.typed))
 
 
 def planned(
     frame: pl.LazyFrame, columns: Columns, steps: list[Plugin]
 ) -> tuple[pl.LazyFrame, Columns]:
-    """Return the steps as one lazy plan, and the columns after them."""
-    for step in steps:
-        frame, columns = step.module.apply(frame, columns, step.typed)
+    """Return the steps as one lazy plan, and the columns after them.
+
+    Behind the last step that makes rows, unless it ends the plan, a column `MADE` says how many.
+    """
+    known, makes = series.known(), _makes(steps)
+    for number, step in enumerate(steps, 1):
+        with series.knowing(known):
+            frame, columns = step.module.apply(frame, columns, step.typed)
+        known = _known(known, step)
+        if number == makes != len(steps):
+            frame = frame.with_columns(pl.len().cast(pl.UInt32).alias(MADE))
     return frame, columns
+
+
+def _known(before: series.Known, step: Plugin) -> series.Known:
+    """Return what is known of the rows behind a step."""
+    if hasattr(step.module, "leaves"):
+        return step.module.leaves(step.typed)
+    return before if getattr(step.module, "KEEPS_ROWS", False) else series.Known()
+
+
+def _makes(steps: list[Plugin]) -> int:
+    """Return the number of the last step that makes rows, from 1; 0 where there is none."""
+    made = (n for n, step in enumerate(steps, 1) if accounting.kind(step.module) == "makes")
+    return max(made, default=0)
 
 
 def named(steps: list[Plugin]) -> str:
@@ -121,15 +157,29 @@ def goes_by_itself(step: Plugin) -> bool:
     return hasattr(step.module, "compute")
 
 
+def _by_itself(
+    steps: list[Plugin], frame: pl.DataFrame, columns: Columns, device: str, demanded: bool
+) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
+    """Return the table and the columns after a step that goes from table to table, its account."""
+    [step] = steps
+    return step.module.compute(frame, columns, step.typed, device, demanded)
+
+
 def _plan(
     steps: list[Plugin], frame: pl.DataFrame, columns: Columns, device: str, demanded: bool
 ) -> tuple[pl.DataFrame, Columns, dict[str, Any]]:
     """Return the table and the columns after steps that are one plan, and its account."""
     lazy, made = planned(frame.lazy(), columns, steps)
-    makes = any(accounting.kind(step.module) == "makes" for step in steps)
+    makes = _makes(steps)
     after, engine = _collect(named(steps), lazy, device, demanded, not makes)
+    rows = after.height
+    if MADE in after.columns:
+        until = planned(frame.lazy(), columns, steps[:makes])[0].select(pl.len())
+        rows = after[MADE][0] if rows else until.collect().item()
+        after = after.drop(MADE)
     sizes = (frame.height, frame.schema, after.height, after.schema)
-    return after, made, accounting.of_rows(named(steps), *sizes, makes=makes) | {"engine": engine}
+    account = accounting.of_rows(named(steps), *sizes, rows_made=rows if makes else None)
+    return after, made, account | {"engine": engine}
 
 
 def _step(

@@ -47,7 +47,7 @@ class How(NamedTuple):
     def streams(self, steps: list[Plugin]) -> bool:
         """Return whether steps are one plan that need not have the table in memory."""
         rows = [getattr(step.module, "SCOPE", "table") == "row" for step in steps]
-        looks = [hasattr(step.module, "LOOKS") for step in steps]
+        looks = [chain.looks(step) for step in steps]
         one = self.accounts == "rows" and all(rows) and not any(looks)
         return bool(steps) and self.device == "cpu" and one
 
@@ -243,7 +243,8 @@ def _offsets(accounts: list[list[dict[str, Any]]]) -> list[list[int]]:
     before, found = [0] * len(makes), []
     for account in accounts:
         found.append([0 if step is None else before[step] for step in last])
-        before = [rows + entry["rows_after"] for rows, entry in zip(before, account, strict=True)]
+        made = (entry.get("rows_made", entry["rows_after"]) for entry in account)
+        before = [rows + more for rows, more in zip(before, made, strict=True)]
     return found
 
 
@@ -251,7 +252,8 @@ def _merged(accounts: list[dict[str, Any]], offsets: list[int]) -> dict[str, Any
     """Return the account of a step over all parts, whose row numbers are off by so much."""
     total = dict(accounts[0])
     for key in accounting.SUMS:
-        total[key] = sum(account[key] for account in accounts) if total[key] is not None else None
+        if total.get(key) is not None:
+            total[key] = sum(account[key] for account in accounts)
     total["columns"] = {}
     for account in accounts:
         for name, count in account["columns"].items():

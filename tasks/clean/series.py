@@ -1,7 +1,10 @@
 """What the steps for sensor tables share: clock, groups, measured columns, durations, grids."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -114,16 +117,53 @@ def over(value: pl.Expr, keys: list[str]) -> pl.Expr:
     return value.over(keys) if keys else value
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the steps of a plan know of its rows, without a look at what is not computed yet.
+
+    ordered: each series' rows are in the order of time, and have one; apart: the time from row to
+    row of a regular grid.
+    """
+
+    ordered: bool = False
+    apart: timedelta | None = None
+
+
+_known: ContextVar[Known] = ContextVar("known", default=Known())  # noqa: B039 - frozen
+
+
+def known() -> Known:
+    """Return what is known of the rows that a step is given."""
+    return _known.get()
+
+
+@contextmanager
+def knowing(given: Known) -> Iterator[None]:
+    """Let `known` return it in the block."""
+    token = _known.set(given)
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def in_order(frame: pl.LazyFrame, keys: list[str], time: str) -> Callable[[pl.Expr], pl.Expr]:
     """Return what has expressions computed within each series in the order of time.
 
-    Where rows are in that order already, which takes one look, nothing is sorted again.
+    Where rows are in that order already, which is known or takes one look, nothing is sorted again.
     """
+    if known().ordered:
+        return lambda value: over(value, keys)
     back = over(pl.col(time).diff(), keys) < pl.duration()
     wrong = (back | pl.col(time).is_null()).any()
     if not frame.select(wrong).collect(engine="streaming").item():
         return lambda value: over(value, keys)
     return lambda value: value.over(keys or None, order_by=time)
+
+
+def by_time(frame: pl.LazyFrame, time: str) -> pl.LazyFrame:
+    """Return rows of which each series' are in the order of time; those of one time stay so."""
+    return frame if known().ordered else frame.sort(time, maintain_order=True)
 
 
 def ordered(frame: pl.LazyFrame, keys: list[str], time: str) -> pl.LazyFrame:
@@ -178,6 +218,8 @@ def grid_step(frame: pl.LazyFrame, keys: list[str], time: str, step: str) -> tim
     Raises:
         DataError: the rows are not in order of series and time, or not equally far apart.
     """
+    if apart := known().apart:
+        return apart
     ahead = over(pl.col(time).diff(), keys)
     shortest, longest = (
         frame.select(ahead.alias("step"))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.clean import accounting, chain
+from tasks.clean import accounting, chain, series
 from tasks.core import frames
 from tasks.core.plugins import Plugin, PluginParams, names, plugin
 from tasks.core.schema import ROW, Column, Columns
@@ -53,7 +53,10 @@ EXAMPLES = {  # params that make a step work on the table below, beside its defa
     "lags": [{"by": ["10m", "1h"], "columns": ["level"]}],
     "differences": [{"by": ["1h"]}],
     "calendar": [{"harmonics": 2, "zone": "Asia/Tokyo"}],
-    "pivot": [{"by": "site", "values": ["level", "count"], "every": "1h"}],
+    "pivot": [
+        {"by": "site", "values": ["level", "count"], "every": "1h"},
+        {"by": "site", "values": ["level"], "sensors": ["B", "none such", "a"]},
+    ],
 }
 CASES = [(name, params) for name in STEPS for params in [{}, *EXAMPLES.get(name, [])]]
 COLUMNS: Columns = {
@@ -170,6 +173,24 @@ def test_rows_keep_their_number_and_order_and_columns_fit_the_table(name, params
     assert after[ROW].equals(order[ROW])
     assert after["y"].equals(order["y"])
     assert after["image"].dtype == frame["image"].dtype
+
+
+@pytest.mark.parametrize(("name", "params"), CASES)
+def test_what_a_step_says_of_its_rows_is_so(name, params):
+    frame, module = input_of(name), plugin("clean_step", name)
+    after, columns = applied(name, params, frame)
+    if flag(name, "KEEPS_ROWS"):
+        same = (ROW, "when", "site")
+        assert after.select(same).equals(frame.select(same))
+    if not hasattr(module, "leaves"):
+        return
+    known, keys = module.leaves(module.Params(**params)), series.groups(columns)
+    assert known.ordered
+    back = series.over(pl.col("when").diff(), keys) < pl.duration()
+    assert not after.select((back | pl.col("when").is_null()).any()).item()
+    if known.apart:
+        found = series.grid_step(after.lazy(), keys, "when", name)
+        assert found in (known.apart, None)  # None: no site has two rows
 
 
 @pytest.mark.parametrize(("name", "params"), CASES)

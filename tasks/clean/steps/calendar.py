@@ -15,6 +15,7 @@ from tasks.core.plugins import PluginParams
 from tasks.core.schema import Column, Columns
 
 SCOPE = "row"
+KEEPS_ROWS = True
 FULL = {"day": 86_400.0, "week": 7 * 86_400.0, "year": 365.2425 * 86_400.0}  # seconds
 
 

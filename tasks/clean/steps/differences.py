@@ -11,6 +11,7 @@ from tasks.core.schema import Columns
 from tasks.frames import windows
 
 SCOPE = "group"
+KEEPS_ROWS = True
 ONCE = True
 NEEDS_GRID = True
 CHANGE = {"role": "feature", "nullable": True, "min": None, "max": None, "values": None}

@@ -17,7 +17,6 @@ from tasks.core.schema import Columns
 
 FLOAT32_MAX, FLOAT32_LEAST = 3.4e38, 1.18e-38
 ROUNDING = 2**-24  # of a float32, relative
-LOOKS = True
 SIGNED = (pl.Int8, pl.Int16, pl.Int32)
 
 
@@ -27,6 +26,11 @@ class Params(PluginParams):
     floats: bool = True
     integers: bool = True
     tolerance: float = Field(default=1e-6, ge=0, le=1e-3)
+
+
+def looks(params: Params) -> bool:
+    """Return whether values decide a type."""
+    return params.floats or params.integers
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

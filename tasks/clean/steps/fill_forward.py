@@ -13,6 +13,7 @@ from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns, by_role
 
 SCOPE = "group"
+KEEPS_ROWS = True
 
 
 class Params(PluginParams):

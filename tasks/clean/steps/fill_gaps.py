@@ -15,6 +15,7 @@ from tasks.clean.series import Duration, Measured, clock, groups, in_order, leng
 from tasks.core.schema import ROW, Column, Columns
 
 SCOPE = "group"
+KEEPS_ROWS = True
 ONCE = True  # a filled value is a value, from which the next is filled
 
 

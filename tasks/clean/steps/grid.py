@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from tasks.clean import accounting, binning, counted
 from tasks.clean.quantities import UNITS, unit_of
-from tasks.clean.series import Duration, clock, groups, length
+from tasks.clean.series import Duration, Known, clock, groups, length
 from tasks.clean.steps import rolling
 from tasks.clean.steps.range import Range, check
 from tasks.clean.steps.rolling import Statistics
@@ -87,6 +87,11 @@ class Made(NamedTuple):
     name: str
     column: schema.Column
     dtype: Any = pl.Float64
+
+
+def leaves(params: Params) -> Known:
+    """Return what is known of the rows behind it."""
+    return Known(ordered=True, apart=length(params.every))
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

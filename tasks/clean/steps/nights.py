@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from tasks.clean import binning
 from tasks.clean.binning import Binning, Statistic
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import Zone, clock, groups, local_time
+from tasks.clean.series import Known, Zone, by_time, clock, groups, local_time
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
@@ -51,6 +51,11 @@ class Params(PluginParams):
         return self
 
 
+def leaves(params: Params) -> Known:
+    """Return what is known of the rows behind it."""
+    return Known(ordered=True)
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the nights, ordered by series and day, with new row numbers."""
     time = clock(columns, frame, "nights")
@@ -70,7 +75,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         moved = pl.when(before).then(pl.duration(days=1)).otherwise(pl.duration())
         day = local.dt.truncate("1d")
         day = day + moved if params.named_by == "morning" else day - moved
-    rows = frame.filter(inside.fill_null(False)).sort(time, maintain_order=True)
+    rows = by_time(frame.filter(inside.fill_null(False)), time)
     plan = Binning(wanted, params.target, min_share=params.min_share)
     nightly = {n: c for n, c in columns.items() if n not in params.of_the_day}
     nights, made = binning.binned(rows.with_columns(day.alias(time)), nightly, time, plan)
@@ -79,7 +84,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     keys = [*groups(columns), time]
     daily = {n: c for n, c in columns.items() if n in (*keys, *params.of_the_day)}
     there = pl.any_horizontal(pl.col(n).is_not_null() for n in params.of_the_day)
-    days = frame.filter(there).sort(time, maintain_order=True)
+    days = by_time(frame.filter(there), time)
     last: dict[str, list[Statistic]] = {name: ["last"] for name in params.of_the_day}
     days, found = binning.binned(
         days.with_columns(local.dt.truncate("1d").alias(time)), daily, time, Binning(last, "last")

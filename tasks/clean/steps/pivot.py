@@ -16,7 +16,6 @@ from tasks.core.plugins import PluginParams
 from tasks.core.schema import Columns
 
 MAKES_ROWS = True
-LOOKS = True
 MOST = 200  # columns; more is a mistake
 
 
@@ -24,12 +23,20 @@ class Params(PluginParams):
     """`by`: the column that tells sensors apart; `values`: of which columns (empty: numbers)."""
 
     by: str | None = Field(default=None, description="null: the table stays as it is")
+    sensors: list[str] = Field(
+        default=[], description="which, in this order, there or not; empty: all that there are"
+    )
     values: list[str] = Field(default=[])
     every: Duration = "15m"
     tolerance: Duration | None = Field(default=None, description="null: as long as `every`")
     target: str | None = Field(
         default=None, description="the sensor whose target is the target, where that is a value"
     )
+
+
+def looks(params: Params) -> bool:
+    """Return whether values say which columns there will be."""
+    return params.by is not None and not params.sensors
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
@@ -44,21 +51,25 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     time = clock(columns, frame, "pivot")
     keys = [key for key in groups(columns) if key != params.by]
     values = _values(frame, columns, params)
-    levels = frame.select(pl.col(params.by).drop_nulls().unique().sort()).collect()[params.by]
+    levels = params.sensors or _levels(frame, params.by)
     targets = [name for name in values if columns[name].role == "target"]
-    _check(levels.cast(pl.String).to_list(), targets, values, params)
+    _check(levels, targets, values, params)
     rows = frame.filter(pl.col(time).is_not_null()).sort(time, maintain_order=True)
     made: Columns = {name: columns[name] for name in columns if name in (*keys, time)}
     wide = _grid(rows, keys, time, params.every)
     for level in levels:
         names = {}
         for name in values:
-            is_target = name in targets and str(level) == params.target
-            new = name if is_target else (f"{name}_{level}" if len(values) > 1 else str(level))
+            is_target = name in targets and level == params.target
+            new = name if is_target else (f"{name}_{level}" if len(values) > 1 else level)
             role = "target" if is_target else "feature"
             names[name] = new
             made[new] = columns[name].model_copy(update={"role": role, "nullable": True})
-        one = rows.filter(pl.col(params.by) == level).select(*keys, time, *values).rename(names)
+        one = (
+            rows.filter(pl.col(params.by).cast(pl.String) == level)
+            .select(*keys, time, *values)
+            .rename(names)
+        )
         wide = wide.join_asof(
             one,
             on=time,
@@ -67,6 +78,12 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
             check_sortedness=False,  # both sides are ordered by time
         )
     return numbered(wide.sort([*keys, time])), in_order_of(made, columns)
+
+
+def _levels(frame: pl.LazyFrame, by: str) -> list[str]:
+    """Return the sensors that there are, in the order of their column's type."""
+    there = frame.select(pl.col(by).drop_nulls().unique().sort())
+    return there.select(pl.col(by).cast(pl.String)).collect()[by].to_list()
 
 
 def _values(frame: pl.LazyFrame, columns: Columns, params: Params) -> list[str]:

@@ -15,6 +15,7 @@ from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
+KEEPS_ROWS = True
 LATITUDE = re.compile(r"(^|_)lat(itude)?$")
 LONGITUDE = re.compile(r"(^|_)(lon|lng|long|longitude)$")
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from tasks.clean import binning
 from tasks.clean.binning import Binning, Statistic
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import Duration, clock, groups, length
+from tasks.clean.series import Duration, Known, by_time, clock, groups, length
 from tasks.core.errors import ParamsError
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
@@ -43,6 +43,11 @@ class Params(PluginParams):
         return self
 
 
+def leaves(params: Params) -> Known:
+    """Return what is known of the rows behind it."""
+    return Known(ordered=True, apart=length(params.every) if params.complete else None)
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the grid, ordered by series and time, with new row numbers.
 
@@ -59,7 +64,7 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     numeric = [n for n in columns if schema[n].is_numeric()]
     wanted = {name: params.by_column.get(name, params.statistics) for name in numeric}
     plan = Binning(wanted, params.target, tuple(params.circular), expected, params.min_share)
-    rows = frame.filter(pl.col(time).is_not_null()).sort(time, maintain_order=True)
+    rows = by_time(frame.filter(pl.col(time).is_not_null()), time)
     rows = rows.with_columns(pl.col(time).dt.truncate(params.every))
     made, after = binning.binned(rows, columns, time, plan)
     if params.complete:

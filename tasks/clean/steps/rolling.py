@@ -26,6 +26,7 @@ from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 
 SCOPE = "group"
+KEEPS_ROWS = True
 ONCE = True
 NEEDS_GRID = True
 SPREADS = ("std", "slope")

@@ -19,7 +19,7 @@ from tasks.core import frames
 from tasks.core.schema import ROW, Columns, by_role
 
 SCOPE = "group"
-LOOKS = True
+KEEPS_ROWS = True
 USUAL = (-9999.0, -999.0, -99.0, -99999.0, -999.9, -9999.9, -32768.0, -127.0, 999.0, 9999.0)
 USUAL += (99999.0, 999.9, 9999.9, 32767.0, 65535.0, 65534.0, 2147483647.0, 4294967295.0)
 FAR = 3.0  # spreads from the bulk
@@ -47,6 +47,11 @@ class Params(Measured):
 def looks_ahead(params: Params) -> str:
     """Return why, where runs at the end of a sensor's range are taken out."""
     return "the end of a range shows later (`saturated: missing`)" * (params.saturated == "missing")
+
+
+def looks(params: Params) -> bool:
+    """Return whether usual sentinels are looked for, among what lies around them."""
+    return params.detect
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

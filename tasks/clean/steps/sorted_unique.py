@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import clock, groups, ordered, over
+from tasks.clean.series import Known, clock, groups, ordered, over
 from tasks.core.errors import DataError
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
@@ -27,6 +27,16 @@ class Params(PluginParams):
     conflicts: Literal["first", "last", "mean", "error"] = Field(
         default="first", description="mean: of the numeric features; all else is the first's"
     )
+
+
+def looks(params: Params) -> bool:
+    """Return whether contradictions are to be found before the rest is computed."""
+    return params.conflicts == "error"
+
+
+def leaves(params: Params) -> Known:
+    """Return what is known of the rows behind it."""
+    return Known(ordered=True)
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

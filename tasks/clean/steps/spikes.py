@@ -13,15 +13,17 @@ import polars as pl
 from pydantic import Field
 
 from tasks.clean.findings import Finding, emptied, finding
-from tasks.clean.series import Duration, Measured, clock, groups, in_order, length, measured
-from tasks.core.errors import ParamsError
+from tasks.clean.series import Duration, Measured, clock, groups, in_order, length, measured, over
 from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
+KEEPS_ROWS = True
 ONCE = True  # without the first spikes, smaller ones stand out
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 CALM = "1d"  # the longer window
 MARK = "__spike__"
+ROWS = "__rows__"
+LEAST = 3  # values of a window
 
 
 class Params(Measured):
@@ -59,12 +61,17 @@ def findings(
     before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params
 ) -> list[Finding]:
     """Return how many spikes each column has."""
-    names = measured(before.lazy(), columns, params, "spikes")
+    names, found = measured(before.lazy(), columns, params, "spikes"), []
+    if params.centred:
+        time, keys = clock(columns, before.lazy(), "spikes"), groups(columns)
+        rows = _beside(before.lazy(), keys, _rows(before.lazy(), keys, time, params))
+        if few := rows.select((pl.col(ROWS) < LEAST).sum()).collect().item():
+            found = [finding("a window of less than three values", time, params.window, few)]
     if params.action == "missing":
-        return emptied("spike", before, after, names, by_value=False)
+        return found + emptied("spike", before, after, names, by_value=False)
     marked = _marked(before.lazy(), names, columns, params)
     marks = marked.select(ROW, *(pl.col(f"{MARK}{name}").alias(name) for name in names)).collect()
-    return [
+    return found + [
         finding("spike (stays)", n, "", marks[n].sum(), marks.filter(pl.col(n))[ROW].min())
         for n in names
         if marks[n].any()
@@ -79,13 +86,23 @@ def _marked(
     In three stages: within `over`, Polars computes what stands twice in an expression twice.
     """
     time, keys = clock(columns, frame, "spikes"), groups(columns)
-    rows = _rows(frame, keys, time, params) if params.centred else 0
-    within = in_order(frame, keys, time)
+    within, sizes = in_order(frame, keys, time), []
+    if params.centred:
+        rows = _rows(frame, keys, time, params)
+        sizes = rows[ROWS].unique().sort().to_list()
+        frame = _beside(frame, keys, rows)
 
     def middle(name: str, window: str) -> pl.Expr:
-        if rows and window == params.window:
-            return pl.col(name).rolling_median(rows, min_samples=3, center=True)
-        return pl.col(name).rolling_median_by(time, window, min_samples=3)
+        if not params.centred or window == CALM:
+            return pl.col(name).rolling_median_by(time, window, min_samples=LEAST)
+        around = [
+            pl.when(pl.col(ROWS) == n).then(
+                pl.col(name).rolling_median(n, min_samples=LEAST, center=True)
+            )
+            for n in sizes
+            if n >= LEAST
+        ]
+        return pl.coalesce(*around, pl.lit(None, pl.Float64))
 
     away, spread, marks = [], [], []
     for name in names:
@@ -106,19 +123,20 @@ def _few(out: pl.Expr, most: int) -> pl.Expr:
     return out & (place - calm <= most)
 
 
-def _rows(frame: pl.LazyFrame, keys: list[str], time: str, params: Params) -> int:
-    """Return how many rows a window around a value has, by the usual step of the series.
+def _rows(frame: pl.LazyFrame, keys: list[str], time: str, params: Params) -> pl.DataFrame:
+    """Return how many rows the window around a value has, by series, from its usual step."""
+    ahead = over(pl.col(time).sort().diff(), keys)
+    usual = pl.col("step").filter(pl.col("step") > pl.duration()).median()
+    steps = frame.select(*keys, step=ahead)
+    series = steps.group_by(keys).agg(usual) if keys else steps.select(usual)
+    halves = (length(params.window) / pl.col("step") / 2).floor()
+    return series.select(
+        *keys, (halves * 2 + 1).cast(pl.Int64).fill_null(LEAST).alias(ROWS)
+    ).collect()
 
-    Raises:
-        ParamsError: fewer than three.
-    """
-    steps = frame.sort(*keys, time).select(pl.col(time).diff().alias("step"))
-    usual = steps.filter(pl.col("step") > pl.duration()).select(pl.median("step")).collect().item()
-    if usual is None:
-        return 3
-    rows = int(length(params.window) / usual) // 2 * 2 + 1
-    if rows < 3:
-        raise ParamsError(
-            f"clean.steps.spikes.window: {params.window} is less than three steps of {usual}"
-        )
-    return rows
+
+def _beside(frame: pl.LazyFrame, keys: list[str], rows: pl.DataFrame) -> pl.LazyFrame:
+    """Return the frame with what is known of each series beside its rows."""
+    if not keys:
+        return frame.with_columns(pl.lit(rows[ROWS].item()).alias(ROWS))
+    return frame.join(rows.lazy(), on=keys, how="left", nulls_equal=True, maintain_order="left")

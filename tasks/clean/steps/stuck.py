@@ -15,6 +15,7 @@ from tasks.clean.series import Duration, Measured, clock, groups, in_order, leng
 from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
+KEEPS_ROWS = True
 ONCE = True  # what is left of a run is shorter, but so is what is known before it
 MARK = "__stuck__"
 AT_ONCE = 4  # columns, each with five of its own beside it

@@ -31,6 +31,7 @@ from tasks.core.plugins import unknown
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 SCOPE = "group"
+KEEPS_ROWS = True
 STRETCH = 5  # values on either side of a jump whose medians are compared
 LEAST_JUMP = 5.0  # in base units of the quantity: less may be weather
 EXPLAINED = 0.3  # share of a jump that may stay once the other side is converted

@@ -19,7 +19,6 @@ from tasks.core.schema import ROW, Column, Columns, Type
 
 MOST_KINDS = 10_000  # different records of a column
 SHOWN = 20
-LOOKS = True
 
 
 class Params(PluginParams):
@@ -27,6 +26,11 @@ class Params(PluginParams):
 
     columns: list[str] = Field(default=[])
     role: Literal["ignore", "feature"] = Field(default="ignore", description="of what is made")
+
+
+def looks(params: Params) -> bool:
+    """Return True: records say which columns there will be."""
+    return True
 
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.clean import chain, parts
+from tasks.clean import chain, parts, series
 from tasks.clean.params import Params
 from tasks.clean.task import clean
 from tasks.core import store
@@ -39,6 +39,7 @@ STEPS = {
         "downcast",
     ],
     "rows as they are": ["types", {"sorted_unique": {"conflicts": "mean"}}, "stuck", "spikes"],
+    "days of rows": ["types", {"sorted_unique": {"conflicts": "mean"}}, "duplicates", "daily"],
     "days of a grid": ["types", "sorted_unique", {"resample": {"every": "1h"}}, "daily"],
 }
 
@@ -234,7 +235,7 @@ def test_in_one_plan_a_step_that_is_many_in_one_stands_alone(tmp_path):
     single = cleaned(table(tmp_path), steps, tmp_path / "single")
     made = cleaned(table(tmp_path), steps, tmp_path / "one", accounts="rows")
     assert made[:2] == single[:2]
-    assert [a["step"] for a in made[2]] == ["types", "sentinels", "grid", "calendar", "downcast"]
+    assert [a["step"] for a in made[2]] == ["types, sentinels", "grid", "calendar, downcast"]
     steps = ["types", "stuck", "grid", {"lags": {"by": ["1d"]}}, "calendar"]
     made = cleaned(table(tmp_path), steps, tmp_path / "plans", accounts="rows")
     assert [a["step"] for a in made[2]] == ["types, stuck", "grid", "lags, calendar"]
@@ -253,7 +254,63 @@ def test_rows_that_go_behind_a_new_grid_leave_the_numbers_of_the_next_part_alone
         assert made[:2] == single[:2]
         rows = pl.read_parquet(tmp_path / accounts / "out" / "table.parquet")[ROW]
         assert rows.is_unique().all()
-    assert [a["step"] for a in made[2]] == ["types, resample", "range, stuck", "duplicates"]
+    assert [a["step"] for a in made[2]] == ["types, resample, range, stuck", "duplicates"]
+
+
+def test_numbers_go_on_where_a_plan_leaves_nothing_of_a_part(tmp_path, monkeypatch):
+    source = table(tmp_path)
+    rows, first = pl.read_parquet(source), pl.col("sensor").is_in(["s0", "s1"])
+    rows.with_columns(pl.when(first).then(0.0).otherwise("co2").alias("co2")).write_parquet(source)
+    dropped = {"range": {"limits": {"co2": {"min": 1}}, "outside": "drop"}}
+    steps = ["types", {"resample": {"every": "1h"}}, dropped]
+    single = cleaned(source, steps, tmp_path / "single")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    made = cleaned(source, steps, tmp_path / "rows", accounts="rows")
+    assert made[:2] == single[:2]
+    assert [a["step"] for a in made[2]] == ["types, resample, range"]
+    assert made[2][0]["parts"] == 4
+
+
+ONE_PLAN = [
+    "types",
+    "time_zone",
+    "sentinels",
+    {"units": {"convert": True}},
+    "range",
+    "sorted_unique",
+    "stuck",
+    "spikes",
+    {"fill_gaps": {"longest": "5m"}},
+    {"resample": {"every": "15m", "statistics": ["mean", "std", "last"]}},
+    {"rolling": {"windows": ["1h"], "statistics": ["mean", "slope"], "columns": ["temp_mean"]}},
+    {"lags": {"by": ["1h"], "columns": ["temp_mean"]}},
+    {"differences": {"by": ["1h"], "columns": ["temp_mean"]}},
+    "calendar",
+    "daily",
+]
+
+
+@pytest.mark.parametrize("search", [True, False])
+def test_a_whole_chain_of_sensor_steps_is_one_plan(search, tmp_path, monkeypatch):
+    source = table(tmp_path)
+    steps = [
+        s if s != "sentinels" else {s: {"detect": search, "values": [-9999]}} for s in ONE_PLAN
+    ]
+    single = cleaned(source, steps, tmp_path / "single")
+    monkeypatch.setattr(parts, "PART_ROWS", 5000)
+    grid_step = series.grid_step
+
+    def known_alone(*given):
+        assert series._known.get().apart  # else it computes all before it
+        return grid_step(*given)
+
+    monkeypatch.setattr(series, "grid_step", known_alone)
+    made = cleaned(source, steps, tmp_path / "rows", accounts="rows")
+    assert made[:2] == single[:2]
+    named = [s if isinstance(s, str) else next(iter(s)) for s in ONE_PLAN]
+    plans = [named[:2], named[2:]] if search else [named]  # sentinels look, behind time_zone
+    assert [a["step"] for a in made[2]] == [", ".join(plan) for plan in plans]
+    assert {a["parts"] for a in made[2]} == {4}
 
 
 def test_series_that_a_step_makes_one_are_in_one_part(tmp_path, monkeypatch):

@@ -365,6 +365,31 @@ def test_the_calendar_has_midnight_beside_midnight():
     assert brussels["time_of_day_sin"][2] == pytest.approx(np.sin(13 / 24 * 2 * np.pi), abs=1e-6)
 
 
+def test_a_window_around_a_value_is_as_wide_as_its_own_series_needs():
+    levels = np.random.default_rng(1).normal(20, 0.1, 200)
+    levels[[50, 150]] = 30
+    series = {
+        "fast": timedelta(minutes=1),
+        "slow": timedelta(minutes=10),
+        "rare": timedelta(days=1),
+    }
+    frames = {
+        name: pl.DataFrame(
+            {"t": [START + i * step for i in range(200)], "sensor": [name] * 200, "x": levels}
+        )
+        for name, step in series.items()
+    }
+    columns: Columns = {"t": TIME, "sensor": GROUP, "x": FLOAT}
+    params = {"window": "30m", "centred": True}
+    together = pl.concat(frames.values()).with_row_index(ROW, offset=1)
+    after, _, found = apply("spikes", together, columns, **params)
+    for name, frame in frames.items():
+        alone, _, _ = apply("spikes", frame.with_row_index(ROW, offset=1), columns, **params)
+        assert after.filter(sensor=name)["x"].equals(alone["x"])
+        assert alone["x"].null_count() == (0 if name == "rare" else 2)
+    assert ("a window of less than three values", "t", "30m", 200) in found
+
+
 def test_a_long_table_becomes_wide_by_the_last_value_that_is_known():
     frame = pl.DataFrame(
         {
@@ -383,6 +408,10 @@ def test_a_long_table_becomes_wide_by_the_last_value_that_is_known():
         "b": [None, 10, 20, None],
     }
     assert list(made) == ["t", "a", "b"]
+    few, made, _ = apply("pivot", frame, columns, by="sensor", every="10m", sensors=["c", "b"])
+    assert few["c"].null_count() == 4
+    assert few["b"].equals(after["b"])
+    assert list(made) == ["t", "c", "b"]
     columns["x"] = Column(type="float", role="target")
     with pytest.raises(ParamsError, match="say whose is to be predicted: one of a, b"):
         apply("pivot", frame, columns, by="sensor")
