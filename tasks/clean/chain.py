@@ -171,7 +171,7 @@ def _plan(
     """Return the table and the columns after steps that are one plan, and its account."""
     lazy, made = planned(frame.lazy(), columns, steps)
     makes = _makes(steps)
-    after, engine = _collect(named(steps), lazy, device, demanded, not makes)
+    after, engine = _collect(steps, lazy, device, demanded)
     rows = after.height
     if MADE in after.columns:
         until = planned(frame.lazy(), columns, steps[:makes])[0].select(pl.len())
@@ -190,7 +190,7 @@ def _step(
     module, params = step.module, step.typed
     lazy, made = module.apply(frame.lazy(), columns, params)
     kind = accounting.kind(module)
-    after, engine = _collect(step.name, lazy, device, demanded, kind != "makes")
+    after, engine = _collect([step], lazy, device, demanded)
     account = accounting.account(step.name, frame, after, kind=kind, columns=columns)
     if hasattr(module, "note"):
         account = accounting.noted(account, module.note(frame, columns, params))
@@ -238,9 +238,14 @@ def looks_ahead(step: Plugin) -> str:
 
 
 def _collect(
-    step: str, lazy: pl.LazyFrame, device: str, demanded: bool, streaming: bool
+    steps: list[Plugin], lazy: pl.LazyFrame, device: str, demanded: bool
 ) -> tuple[pl.DataFrame, str]:
-    """Return what a step computes, and the engine that did it."""
+    """Return what steps compute, and the engine that did it.
+
+    Streaming where none looks further than its row: else that takes the table into memory too, adds
+    up in the order in which rows happen to come, and needs a minute for hundreds of columns.
+    """
+    streaming = all(scope(step) == "row" for step in steps)
     cpu = f"cpu: Polars, {'streaming' if streaming else 'in memory'}"
     if device == "cuda" and (demanded or frames.unavailable() is None):
         try:
@@ -249,8 +254,8 @@ def _collect(
             first = str(error).splitlines()[0][:120]
             if demanded:
                 raise EngineUnavailable(
-                    f"clean: cuDF cannot do step {step!r} ({first}). Set clean.engine: auto, and "
-                    "Polars does such steps on the CPU."
+                    f"clean: cuDF cannot do step {named(steps)!r} ({first}). Set clean.engine: "
+                    "auto, and Polars does such steps on the CPU."
                 ) from error
             found = frames.collect(lazy, streaming=streaming)
             return found, f"{cpu} (not by cuDF: {first})"
