@@ -142,7 +142,8 @@ def _open_vino(path: Path, session: Any) -> Any:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
-    names = [i.get_any_name() for i in compiled.inputs]
+    known = {i.name for i in session.get_inputs()}  # a tensor has the names of its copies too
+    names = [min(known & i.get_names()) for i in compiled.inputs]
     return lambda feed: np.array(compiled({n: feed[n] for n in names})[0])
 
 

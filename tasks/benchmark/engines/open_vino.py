@@ -28,10 +28,10 @@ class OpenVino:
     """A compiled model and its one request."""
 
     compiled: Any
+    inputs: list[str]
 
     def __post_init__(self) -> None:
         self.request = self.compiled.create_infer_request()
-        self.inputs = [i.get_any_name() for i in self.compiled.inputs]
 
     def feed(self, rows: Rows) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(rows.inputs[name]) for name in self.inputs}
@@ -82,7 +82,8 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> OpenVin
     found = compiled.get_property("INFERENCE_PRECISION_HINT")
     if found != getattr(openvino.Type, params.precision):
         raise RuntimeError(f"expected precision {params.precision}, OpenVINO took {found}")
-    return OpenVino(compiled)
+    known = {i.name for i in subject.meta.inputs}  # a tensor has the names of its copies too
+    return OpenVino(compiled, [min(known & i.get_names()) for i in compiled.inputs])
 
 
 _made: list[Any] = []

@@ -1,15 +1,18 @@
 """A whole small benchmark, and what happens where an engine is absent, fails or falls back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import polars as pl
 import pytest
 
-from tasks.benchmark import measuring
-from tasks.benchmark.engines import onnx_runtime
+from tasks.benchmark import loading, measuring
+from tasks.benchmark.engines import onnx_runtime, open_vino
 from tasks.benchmark.params import Params
-from tasks.benchmark.subject import Subject
+from tasks.benchmark.subject import Rows, Subject
 from tasks.core.errors import EngineUnavailable
 from tasks.core.plugins import Plugin
 from tests.compressed import Study, certificate, technique
@@ -159,11 +162,28 @@ def test_an_engine_that_fails_is_a_row_and_the_others_go_on(study, tmp_path, mon
     assert sum(r["status"] == "ok" for r in rows) == 2
 
 
-def test_wrong_predictions_of_an_engine_are_seen(study, tmp_path, monkeypatch):
-    right = onnx_runtime.OnnxRuntime.run
-    monkeypatch.setattr(onnx_runtime.OnnxRuntime, "run", lambda s, f: right(s, f)[:, ::-1])
-    rows = measured(tmp_path, work(study, ["onnx_runtime"]), batch_sizes=[1])["rows"]
-    assert rows[-1]["max_abs_difference"] > 0.5
+@pytest.mark.parametrize("engine", [onnx_runtime.OnnxRuntime, open_vino.OpenVino])
+def test_wrong_predictions_of_an_engine_do_not_count(engine, study, tmp_path, monkeypatch):
+    right = engine.run
+    monkeypatch.setattr(engine, "run", lambda s, f: right(s, f)[:, ::-1])
+    rows = measured(tmp_path, work(study, ["onnx_runtime", "open_vino"]), batch_sizes=[1])["rows"]
+    wrong = {(r["variant"], r["engine"]): r for r in rows if r["status"] == "failed"}
+    name = engine.__module__.rpartition(".")[2]
+    assert (
+        "does not predict what the variant is certified to" in wrong["linear/fp32", name]["reason"]
+    )
+    if name == "open_vino":
+        assert set(wrong) == {("linear/fp32", name), ("linear/fp16", name)}
+
+
+@pytest.mark.parametrize("close", [0.0, 1e-4])
+def test_how_far_an_engine_is_off_is_a_share_of_what_predictions_vary_by(close):
+    varied = np.array([[0.0], [2.0]])
+    assert loading._apart(varied + close, varied) == pytest.approx(close)
+    assert loading._apart(varied[::-1], varied) == pytest.approx(2)
+    constant = np.full((9, 1), 50.0)
+    assert loading._apart(constant + close, constant) < loading.APART
+    assert loading._apart(constant + 1, constant) > loading.APART
 
 
 def subject(study: Study) -> Subject:
@@ -172,6 +192,23 @@ def subject(study: Study) -> Subject:
         *(certificate(folder), folder / "model.onnx", study.model("linear").module),
         *(study.fitted("linear"), study.data.meta),
     )
+
+
+def test_openvino_knows_inputs_whose_tensors_have_other_names_too(study, tmp_path):
+    graph = onnx.load(subject(study).graph)
+    for at, item in enumerate(graph.graph.input):
+        copy = f"prepare/prepare_identity_{at}"
+        for node in graph.graph.node:
+            node.input[:] = [copy if name == item.name else name for name in node.input]
+        graph.graph.node.insert(0, onnx.helper.make_node("Identity", [item.name], [copy]))
+    onnx.save(graph, tmp_path / "model.onnx")
+    given = replace(subject(study), graph=tmp_path / "model.onnx")
+    rows = Rows(study.data.feed("test"), study.data.X("test"))
+    sessions = [
+        module.load(given, module.Params(), "cpu", 1) for module in (open_vino, onnx_runtime)
+    ]
+    one, other = (session.run(session.feed(rows)) for session in sessions)
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_provider_that_does_not_start_is_an_error(study):
