@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.counting import counted
-from tasks.recommend import constraints
+from tasks.recommend import constraints, on_device
 from tasks.recommend.candidates import Candidate, gather, with_front
 from tasks.recommend.params import Params
 from tasks.recommend.words import kib, metric, ms, names, percent
@@ -16,12 +17,20 @@ DROP_UNIT = 0.01  # without a max_drop, what counts as much as a doubling of siz
 
 
 def recommend(
-    rows: list[dict], leaderboard: dict, variants: dict[str, dict], params: Params
+    rows: list[dict],
+    leaderboard: dict,
+    variants: dict[str, dict],
+    params: Params,
+    devices: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the content of recommendation.json; it depends on its arguments alone."""
+    """Return the content of recommendation.json; it depends on its arguments alone.
+
+    devices: what each variant costs on small devices (`estimates`).
+    """
     greater = leaderboard["greater_is_better"]
     found, left_out = gather(rows, leaderboard, variants, params)
-    found = constraints.judged(with_front(found, greater), params, greater)
+    costs = on_device.costs(devices, params)
+    found = constraints.judged(with_front(found, greater), params, greater, costs)
     fitting = [c for c in found if c.fits]
     chosen = choose(fitting, params, greater)
     content: dict[str, Any] = {
@@ -34,13 +43,15 @@ def recommend(
         "constraints": {
             name: getattr(params, name)
             for name in ("min_metric", "max_drop", "max_size_kib", "max_latency_p99_ms")
-        },
+        }
+        | {f"{device}.{name}": limit for device, name, limit in on_device.limited(params)},
         "fits": chosen is not None,
         "chosen": None,
         "candidates": [
             _facts(c) | _pros_and_cons(c, found, chosen, greater) for c in _ordered(found, chosen)
         ],
         "left_out": left_out,
+        "devices": list(devices),
         "nearest_miss": None,
         "failing_constraint": None,
         "would_have_to_give": [],

@@ -3,17 +3,39 @@
 from dataclasses import replace
 from typing import Any
 
+from tasks.recommend import on_device
 from tasks.recommend.candidates import Candidate
 from tasks.recommend.params import Params
 from tasks.recommend.words import kib, metric, ms, percent
 
 INSUFFICIENT = "insufficient"
+SHOWN = {
+    "max_size_kib": kib,
+    "max_latency_p99_ms": ms,
+    "max_drop": percent,
+    "min_metric": metric,
+    "max_latency_ms": ms,
+    "max_memory_mib": lambda value: kib(value * 1024),
+    "max_energy_mj": lambda value: f"{metric(value)} mJ",
+}
 CROWDED = 2.0  # load a core, the run's own work before the measurement included
 
 
-def judged(found: list[Candidate], params: Params, greater: bool) -> list[Candidate]:
-    """Return the candidates with `constraints` set: each limit with value, ok and margin."""
-    return [replace(c, constraints=checks(c, params, greater)) for c in found]
+def judged(
+    found: list[Candidate], params: Params, greater: bool, costs: dict[str, on_device.Costs]
+) -> list[Candidate]:
+    """Return the candidates with `constraints` set: each limit with value, ok and margin.
+
+    costs: what variants cost on devices (`on_device.costs`).
+    """
+    return [
+        replace(
+            c,
+            constraints=checks(c, params, greater)
+            + on_device.checks(costs.get(c.variant, {}), params),
+        )
+        for c in found
+    ]
 
 
 def checks(candidate: Candidate, params: Params, greater: bool) -> list[dict[str, Any]]:
@@ -143,12 +165,9 @@ def gives(candidate: Candidate) -> list[str]:
                 f"{name}: there are too few samples for a p99; raise the rounds or calls of "
                 f"benchmark"
             )
-            continue
-        show = {
-            "max_size_kib": kib,
-            "max_latency_p99_ms": ms,
-            "max_drop": percent,
-            "min_metric": metric,
-        }[name]
-        words.append(f"{name}: {show(limit)} would have to become {show(value)}")
+        elif entry["margin"] is None or name.endswith(".memory_mib"):
+            words.append(f"{name}: {entry['note']}")
+        else:
+            show = SHOWN[name.rpartition(".")[2]]
+            words.append(f"{name}: {show(limit)} would have to become {show(value)}")
     return words

@@ -5,9 +5,22 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.core.plugins import Plugin, PluginParams, names, unknown
+from tasks.core.plugins import Plugin, PluginParams, names, plugin, unknown
 
 Goal = Literal["accuracy", "size", "latency", "balanced"]
+
+
+class OnDevice(PluginParams):
+    """What one row may cost on a device; the dear end of the interval counts. null: no limit."""
+
+    max_latency_ms: float | None = Field(default=None, gt=0)
+    max_memory_mib: float | None = Field(
+        default=None, gt=0, description="the peak of weights and activations"
+    )
+    max_energy_mj: float | None = Field(default=None, gt=0)
+    threads: int | None = Field(
+        default=None, ge=1, description="of the latency: 1, or null: all that there are"
+    )
 
 
 class Params(PluginParams):
@@ -51,14 +64,30 @@ class Params(PluginParams):
         description="small devices that every variant's latency, memory and energy are estimated "
         "for; they decide nothing. Those that `temper calibrate` measured are shown besides",
     )
+    on_devices: dict[str, OnDevice] = Field(
+        default={},
+        description="limits on small devices: `{raspberry_pi_5: {max_latency_ms: 20}}`; what "
+        "`temper calibrate` measured there counts, else the estimate. What a device has too little "
+        "memory for is not recommended",
+    )
     batch: int = Field(
         default=1, ge=1, description="rows in one call, for latencies and their limit"
     )
 
     def plugins(self, measured: Sequence[str] = ()) -> list[Plugin]:
         """Return the devices as plugins, those that were measured besides."""
-        every = dict.fromkeys([*self.devices, *measured])
+        every = dict.fromkeys([*self.devices, *self.on_devices, *measured])
         return [Plugin(kind="device", name=name) for name in every]
+
+    @field_validator("on_devices")
+    @classmethod
+    def _elsewhere(cls, limits: dict[str, OnDevice]) -> dict[str, OnDevice]:
+        cls._known(list(limits))
+        if here := [name for name in limits if not hasattr(plugin("device", name), "CORES")]:
+            raise ValueError(
+                f"{', '.join(here)}: the run measures it: its limit is max_latency_p99_ms"
+            )
+        return limits
 
     @field_validator("devices")
     @classmethod

@@ -31,18 +31,18 @@ def recommend(
     """
     described = [json.loads(v.file("variant.json").read_text()) for v in variants]
     measured = json.loads(measurements.file("measurements.json").read_text())
-    content = recommendation(
-        measured["rows"],
-        json.loads(leaderboard.file("leaderboard.json").read_text()),
-        {f"{v['model']}/{v['label']}": v for v in described},
-        params,
-    )
     graphs = {
         f"{stated['model']}/{stated['label']}": variant.path / stated["file"]
         for variant, stated in zip(variants, described, strict=True)
         if stated["status"] == "ok" and stated["file"].endswith(".onnx")
     }
-    content["devices"] = estimates(graphs, [device.name for device in devices], calibrations)
+    content = recommendation(
+        measured["rows"],
+        json.loads(leaderboard.file("leaderboard.json").read_text()),
+        {f"{v['model']}/{v['label']}": v for v in described},
+        params,
+        estimates(graphs, [device.name for device in devices], calibrations),
+    )
     if warning := crowded(measured):
         content["why"].append(warning)
     with store.writing() as folder:

@@ -215,7 +215,7 @@ def test_the_order_of_the_rows_changes_nothing():
 
 def test_what_balanced_weighs():
     found, _ = gather(ROWS, BOARD, VARIANTS, Params())
-    found = constraints.judged(found, Params(), True)
+    found = constraints.judged(found, Params(), True, {})
     pair = [c for c in found if c.variant in ("mlp/fp32", "mlp/int8_cpu")]
     big, small = sorted(pair, key=lambda c: -c.size_kib)
     assert cost(small, pair, 0.01) == pytest.approx(small.drop_share / 0.01)
@@ -257,3 +257,77 @@ def test_a_limit_on_accuracy_counts_the_bound_not_the_point():
         assert found["drop_share_bound"] > found["drop_share"]
         assert entries["max_drop"]["value"] == pytest.approx(found["drop_share_bound"])
         assert found["drop_share_bound"] - found["drop_share"] == pytest.approx(drop, rel=0.2)
+
+
+PI = "raspberry_pi_5"
+
+
+def costing(latency: float, memory: float = 100.0, **more):
+    """Return what every variant costs on a device: a share of the latency for int8."""
+    return [
+        {
+            "variant": name,
+            "device": PI,
+            "kind": "estimate",
+            "latency_ms": {"1": [3 * latency, 4 * latency], "4": [latency, 2 * latency]},
+            "latency_error": None,
+            "peak_memory_mib": memory * (0.5 if name.endswith("int8_cpu") else 1),
+            "memory_mib": 4096,
+            "fits": memory <= 4096,
+            "memory_error": None if memory <= 4096 else "needs more than it has",
+            "energy_mj": [3.3 * latency, 25.4 * latency],
+        }
+        | more
+        for name in VARIANTS
+    ]
+
+
+def on_pi(rows, **limits):
+    return recommend(ROWS, BOARD, VARIANTS, Params(on_devices={PI: limits}), rows)
+
+
+def test_a_limit_on_a_device_counts_the_dear_end_of_the_interval():
+    chosen = on_pi(costing(10), max_latency_ms=20, max_energy_mj=254)["chosen"]
+    entries = {e["name"]: e for e in chosen["constraints"]}
+    assert entries[f"{PI}.max_latency_ms"]["value"] == 20
+    assert entries[f"{PI}.max_latency_ms"]["note"] == "estimate: 10 to 20"
+    assert entries[f"{PI}.memory_mib"]["limit"] == 4096
+    slow = on_pi(costing(10), max_latency_ms=19)
+    assert slow["failing_constraint"]["name"] == f"{PI}.max_latency_ms"
+    assert slow["would_have_to_give"] == [f"{PI}.max_latency_ms: 19 ms would have to become 20 ms"]
+    assert on_pi(costing(10), max_latency_ms=39, threads=1)["chosen"] is None
+    assert on_pi(costing(10), max_latency_ms=40, threads=1)["chosen"]
+
+
+def test_a_limit_on_a_device_decides_between_variants():
+    content = on_pi(costing(1, memory=100), max_memory_mib=60)
+    assert content["chosen"]["variant"].endswith("int8_cpu")
+    other = by_variant(content, "convnet/fp16")
+    assert f"{PI}.max_memory_mib: 100, the limit is 60" in other["cons"]
+    assert content["constraints"][f"{PI}.max_memory_mib"] == 60
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "why"),
+    [
+        (costing(1, memory=5000), "memory_mib", "needs more than it has"),
+        (costing(1, latency_ms=None, latency_error="a tree"), "max_latency_ms", "a tree"),
+        ([], "memory_mib", "no ONNX graph, so nothing is known of it"),
+    ],
+)
+def test_what_a_device_cannot_do_or_nobody_knows_is_not_recommended(rows, name, why):
+    content = on_pi(rows, max_latency_ms=20)
+    assert content["chosen"] is None
+    assert f"{PI}.{name}: {why}" in content["would_have_to_give"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "why"),
+    [
+        ({"raspberry_pi_6": {}}, "raspberry_pi_6"),
+        ({"this_machine": {"max_latency_ms": 3}}, "its limit is max_latency_p99_ms"),
+    ],
+)
+def test_limits_on_devices_that_have_none_are_refused(devices, why):
+    with pytest.raises(ValueError, match=why):
+        Params(on_devices=devices)
