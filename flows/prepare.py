@@ -22,10 +22,9 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     if ends(until, "ingest"):
         return named(raw, table)
     wanted = workload.validate_.expectations is not None
-    documents = (  # a leaf: it runs beside the rest
-        [expectations.submit(table, workload.table, workload.validate_)] if wanted else []
-    )
-    rows, checks = validate(table, workload.table, workload.validate_)
+    given = (table, workload.table, workload.validate_, workload.series)
+    documents = [expectations.submit(*given)] if wanted else []  # a leaf: it runs beside the rest
+    rows, checks = validate(*given)
     _tell(checks, table)
     if workload.validate_.limits.max_age_days is not None:
         freshness(checks, workload.validate_)

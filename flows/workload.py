@@ -87,6 +87,13 @@ class Workload(PluginParams):
         return self
 
     @property
+    def series(self) -> bool:
+        """Return whether rows are put together with their neighbours in time: by steps of clean, or
+        as the windows of a forecast.
+        """
+        return self.table.task == "forecast" or tasks.clean.params.by_time(self.clean)
+
+    @property
     def models(self) -> list[Plugin]:
         """Return the models to fit, as plugins."""
         return tasks.train.params.plugins(self.train, self.table.task)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from tasks.clean import chain
+from tasks.clean import accounting, chain
 from tasks.core.params import explain
 from tasks.core.plugins import Plugin, PluginParams, names, unknown
 
@@ -67,6 +67,11 @@ def looking_ahead(params: Params) -> list[str]:
     """Return the steps whose rows depend on later rows, each with why."""
     found = [(step.name, chain.looks_ahead(step)) for step in params.steps]
     return [f"{name}: {why}" for name, why in found if why]
+
+
+def by_time(params: Params) -> bool:
+    """Return whether a step puts rows into the order of time, or makes new ones of many."""
+    return any(accounting.kind(step.module) != "keeps" for step in params.steps)
 
 
 def averaging(params: Params) -> list[str]:

@@ -253,8 +253,7 @@ def _columns(
     for name, each in found.items():
         spec = listed.get(name, Column()).model_copy(update={"type": each.type})
         if name == target:
-            gaps = table is not None and table.task == "forecast"  # of a series, as of any channel
-            spec = spec.model_copy(update={"role": "target", "nullable": gaps})
+            spec = spec.model_copy(update={"role": "target"})
         elif name in guesses and guesses[name].role != "feature":
             spec = spec.model_copy(update={"role": guesses[name].role})
             notes.append(f"{name}: role {guesses[name].role}: {guesses[name].reason}")

@@ -28,19 +28,20 @@ MOST = 100  # expectations a suite: nobody reads a thousand, and they take minut
 NOT_STABLE = ("batch_id", "meta", "id", "run_id", "exception_info")
 
 
-def document(source: Path, out: Path, spec: Table, params: Params) -> None:
+def document(source: Path, out: Path, spec: Table, params: Params, series: bool = False) -> None:
     """Write result.json, and `docs/index.html` where docs are asked for, into the folder `out`.
 
     result.json states the expectations in a fixed order, without times or ids; the bytes of the
-    docs are Great Expectations' own.
+    docs are Great Expectations' own. series: see `schema.rules`.
     """
     asked = params.expectations or Expectations.model_validate({})
     frame = schema.checked_view(pl.read_parquet(source / "table.parquet"))
     columns = {n: c for n, c in load_columns(source).items() if n in frame.columns}
     found = whole.figures(frame, columns, spec)
     now = datetime.now(UTC)
+    rules = schema.rules(columns, dict(frame.schema), series)
     batches = {
-        "rows": (_sample(frame, asked.sample_rows), _of_rows(columns, frame, params.max_bad_share)),
+        "rows": (_sample(frame, asked.sample_rows), _of_rows(rules, frame, params.max_bad_share)),
         "table": (_figure_row(found, now), _of_table(found, columns, spec, params.limits)),
     }
     left_out = {name: len(asked_of[MOST:]) for name, (_, asked_of) in batches.items()}
@@ -91,12 +92,12 @@ def _run(batches: dict[str, tuple[Any, list]], folder: Path) -> tuple[Any, dict[
     return context, results
 
 
-def _of_rows(columns: Columns, frame: pl.DataFrame, bad: float) -> list[tuple[str, dict]]:
+def _of_rows(rules: list[schema.Rule], frame: pl.DataFrame, bad: float) -> list[tuple[str, dict]]:
     """Return what is expected of single values; a share of `bad` rows may fail."""
     mostly = 1 - bad
     present = {"column_set": _plain(frame), "exact_match": True}
     made: list[tuple[str, dict]] = [("ExpectTableColumnsToMatchSet", present)]
-    for rule in schema.rules(columns, dict(frame.schema)):
+    for rule in rules:
         at = {"column": rule.column, "mostly": mostly}
         if rule.check == "not_null":
             made.append(("ExpectColumnValuesToNotBeNull", at))

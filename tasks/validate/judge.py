@@ -15,7 +15,15 @@ from tasks.validate import quarantine, schema
 from tasks.validate.params import Params
 
 
-def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, kept: Path) -> None:
+def judge(
+    source: Path,
+    rows: Path,
+    report: Path,
+    spec: Table,
+    params: Params,
+    kept: Path,
+    series: bool = False,
+) -> None:
     """Write the good rows into the folder `rows`, and what was checked and found into `report`.
 
     Args:
@@ -25,6 +33,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
         spec: the workload's table: task and target.
         params: limits.
         kept: the CSV file for the bad cells of a run that stops.
+        series: see `schema.rules`.
 
     Raises:
         DataError: too many bad rows, or a limit of the whole table is broken; all of them listed.
@@ -36,7 +45,7 @@ def judge(source: Path, rows: Path, report: Path, spec: Table, params: Params, k
     present = set(frame.columns)
     columns = {name: column for name, column in columns.items() if name in present}
     columns = _with_target(columns, spec.target)
-    asked = schema.rules(columns, dict(frame.schema), spec.task)
+    asked = schema.rules(columns, dict(frame.schema), series)
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)
     view = schema.checked_view(frame)
     failed = _failed(view, asked, unread)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tasks.core.errors import DataError
-from tasks.core.schema import ROW, Column, Columns, Task
+from tasks.core.schema import ROW, Column, Columns
 
 BLOCK = 32  # columns a Pandera schema: its cost a column grows with the width of the frame
 NEEDED = ("target", "time", "group", "split")  # a row without one of these has no place in the run
@@ -35,13 +35,14 @@ class Rule(NamedTuple):
     argument: Any = None
 
 
-def rules(columns: Columns, dtypes: dict[str, pl.DataType], task: Task | None = None) -> list[Rule]:
+def rules(columns: Columns, dtypes: dict[str, pl.DataType], series: bool = False) -> list[Rule]:
     """Return the checks that `columns` ask for, of the columns that the table has.
 
-    The target of a forecast is a series, which may have gaps.
+    series: rows are put together later, or are a forecast's windows: one without a target still
+    says something.
     """
     found: list[Rule] = []
-    needed = [role for role in NEEDED if (task, role) != ("forecast", "target")]
+    needed = [role for role in NEEDED if role != "target" or not series]
     for name, column in columns.items():
         if name not in dtypes or column.role == "ignore" or column.type == "image":
             continue
@@ -49,7 +50,7 @@ def rules(columns: Columns, dtypes: dict[str, pl.DataType], task: Task | None = 
             found.append(Rule(name, "not_null", "a value", f"no {column.role}"))
         elif not column.nullable:
             found.append(Rule(name, "not_null", "a value", "missing"))
-        if dtypes[name].is_float() and (column.role in needed or not column.nullable):
+        if dtypes[name].is_float() and (column.role in NEEDED or not column.nullable):
             found.append(Rule(name, "finite", "a finite number", "not a finite number"))
         if column.min is not None:
             found.append(Rule(name, "minimum", f">= {column.min:.12g}", "", column.min))

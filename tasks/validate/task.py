@@ -17,13 +17,18 @@ from tasks.validate.params import Params
 
 
 @task(name="validate", task_run_name="validate", **cached("polars", "pandera"))
-def validate(table: Artifact, spec: Table, params: Params) -> tuple[Artifact, Artifact]:
-    """Return the good rows (`validate/rows`), and checks and quarantine (`validate/report`)."""
+def validate(
+    table: Artifact, spec: Table, params: Params, series: bool = False
+) -> tuple[Artifact, Artifact]:
+    """Return the good rows (`validate/rows`), and checks and quarantine (`validate/report`).
+
+    series: rows that have no target stay, for what else they say (`schema.rules`).
+    """
     kept = quarantine_file(table)
     with store.writing() as rows, store.writing() as report:
         child.run(
             judge,
-            *(table.path, rows, report, spec, params, kept),
+            *(table.path, rows, report, spec, params, kept, series),
             time_limit_s=params.time_limit_s,
             label="validate",
         )
@@ -35,14 +40,14 @@ def validate(table: Artifact, spec: Table, params: Params) -> tuple[Artifact, Ar
     task_run_name="expectations",
     **cached("polars", "great-expectations", "pandas"),
 )
-def expectations(table: Artifact, spec: Table, params: Params) -> Artifact:
+def expectations(table: Artifact, spec: Table, params: Params, series: bool = False) -> Artifact:
     """Return the Great Expectations result and its Data Docs (`validate/expectations`): a leaf."""
     asked = params.expectations
     limit = asked.time_limit_s if asked else None
     with store.writing() as out:
         child.run(
             suite.document,
-            *(table.path, out, spec, params),
+            *(table.path, out, spec, params, series),
             time_limit_s=limit,
             label="expectations",
         )

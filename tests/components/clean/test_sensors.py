@@ -60,7 +60,8 @@ class Run:
         reading.frame.write_parquet(table / "table.parquet")
         reading.unparsed.write_parquet(table / "unparsed.parquet")
         save_columns(reading.columns, table)
-        judge(table, rows, report, workload.table, workload.validate_, folder / "bad.csv")
+        asked = (workload.table, workload.validate_, folder / "bad.csv", workload.series)
+        judge(table, rows, report, *asked)
         source = rows / "table.parquet"
         self.raw_columns = load_columns(rows)
         found = parts.run(
@@ -222,8 +223,8 @@ def test_gaps_are_counted_as_plain_polars_counts_them(runs):
     assert gap["count"] == (steps > 1.5 * usual).sum()
     assert str(steps.max()) in gap["detail"]
     assert run.frame.height > run.raw.height
-    (gap,) = runs["beijing"].found("sorted_unique", "gap")  # rows without the target are gone
-    assert "step 1:00:00" in gap["detail"]
+    assert not runs["beijing"].found("sorted_unique", "gap")
+    assert runs["beijing"].raw["PM2.5"].null_count() == 925  # what they say of the weather stays
     devices = {f["detail"].split(":")[0]: f for f in runs["tsi"].found("sorted_unique", "gap")}
     assert "28 days" in devices["device01"]["detail"]
     assert "device03" not in devices

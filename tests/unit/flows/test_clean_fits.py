@@ -31,3 +31,18 @@ def test_steps_that_look_ahead_are_refused_where_the_past_alone_is_known(monkeyp
     assert workload.build("w", SECTION | {"clean": clean})
     forward = {"steps": ["types", "sentinels", "spikes", "stuck", "fill_gaps"]}
     assert workload.build("w", SECTION | {"clean": forward})
+
+
+@pytest.mark.parametrize(
+    ("task", "steps", "series"),
+    [
+        ("regression", ["types", "sentinels"], False),
+        ("regression", ["types", "sorted_unique"], True),
+        ("regression", ["types", {"daily": {}}], True),
+        ("forecast", ["types"], True),
+    ],
+)
+def test_rows_are_parts_of_series_where_steps_or_windows_put_them_together(task, steps, series):
+    table = {"task": task, "target": "y"}
+    built = workload.build("w", SECTION | {"table": table, "clean": {"steps": steps}})
+    assert built.series is series

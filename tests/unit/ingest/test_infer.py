@@ -42,7 +42,7 @@ def test_roles_types_and_checks(tmp_path: Path):
     found = propose(path, "churned", "churn", None)
     columns = found.columns
     assert found.table.task == "classification"
-    assert columns["churned"] == Column(type="category", role="target", nullable=False)
+    assert columns["churned"] == Column(type="category", role="target")
     roles = {name: column.role for name, column in columns.items()}
     assert [n for n in roles if roles[n] == "ignore"] == [
         "customer_id",

@@ -5,7 +5,7 @@ from datetime import datetime
 import polars as pl
 
 from tasks.core.schema import ROW, Column, Table
-from tasks.validate import expectations, figures
+from tasks.validate import expectations, figures, schema
 from tasks.validate.params import Limits
 
 
@@ -71,7 +71,8 @@ def test_thousands_of_labels_are_counted_not_listed():
 def test_each_rule_has_its_expectation():
     column = Column(type="integer", min=0, max=3, values=[0, 1, 2, 3], unique=True, nullable=False)
     frame = pl.DataFrame({ROW: [1, 2], "a": [0, 1], "y": [0.5, 1.5]})
-    made = expectations._of_rows({"a": column, "y": TARGET}, frame, bad=0.25)
+    rules = schema.rules({"a": column, "y": TARGET}, dict(frame.schema))
+    made = expectations._of_rows(rules, frame, bad=0.25)
     kinds = [kind for kind, at in made if at.get("column") == "a"]
     assert kinds == [
         "ExpectColumnValuesToNotBeNull",

@@ -42,7 +42,7 @@ class Bench:
             folder.mkdir()
         self.kept = tmp / "kept.csv"
 
-    def run(self, frame, columns=COLUMNS, spec=SPEC, unparsed=None, **params) -> dict:
+    def run(self, frame, columns=COLUMNS, spec=SPEC, unparsed=None, series=False, **params) -> dict:
         frame.write_parquet(self.source / "table.parquet")
         save_columns(columns, self.source)
         if unparsed is not None:
@@ -50,7 +50,8 @@ class Bench:
             pl.DataFrame({ROW: rows, "column": names, "value": values}).write_parquet(
                 self.source / "unparsed.parquet"
             )
-        judge(self.source, self.rows, self.report, spec, Params(**params), self.kept)
+        asked = (spec, Params(**params), self.kept, series)
+        judge(self.source, self.rows, self.report, *asked)
         return json.loads((self.report / "checks.json").read_text())
 
     @property
@@ -127,6 +128,15 @@ def test_a_row_that_ingest_left_out_counts_too(bench):
     frame = table().filter(pl.col(ROW) != 5)
     checks = bench.run(frame, unparsed=[(5, "__line__", "a,b,c,d,e")])
     assert (checks["rows"], checks["bad_rows"]) == (100, 1)
+
+
+def test_of_a_series_rows_without_a_target_stay(bench):
+    frame = set_cell(table(), 5, left=None)
+    assert bench.run(frame)["bad_rows"] == 1
+    assert bench.run(frame, series=True)["bad_rows"] == 0
+    assert bench.good.height == frame.height
+    declared = COLUMNS | {"left": COLUMNS["left"].model_copy(update={"nullable": False})}
+    assert bench.run(frame, columns=declared, series=True)["bad_rows"] == 1
 
 
 def test_an_ignored_column_makes_no_row_bad(bench):
