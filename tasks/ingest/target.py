@@ -26,7 +26,7 @@ def check_target(
     `nan_is_missing`: params say that NaN stands for a missing label.
 
     Raises:
-        DataError: all missing, inf or NaN, not numbers (regression), all one value, or one class,
+        DataError: all missing, inf or NaN, no numbers (but classes), all one value, or one class,
             or as good as every value a class of its own (classification).
     """
     where = f"{name}: target {table.target!r}"
@@ -46,12 +46,12 @@ def check_target(
     if values.dtype.is_float() and values.is_infinite().any():
         raise DataError(f"{where}: {_at(rows, values.is_infinite(), 'infinite')}; {REMEDY}")
     distinct = present.n_unique()
-    if table.task == "regression":
+    if table.task != "classification":
         if found.type not in NUMERIC:
             example = ", ".join(repr(str(v)) for v in present.unique(maintain_order=True).head(3))
             hint = f" ({found.note})" if found.note else ""
             raise DataError(
-                f"{where}: regression needs numbers, found {found.type} such as {example}{hint}; "
+                f"{where}: {table.task} needs numbers, found {found.type} such as {example}{hint}; "
                 "correct it, or set task: classification"
             )
         if distinct == 1:

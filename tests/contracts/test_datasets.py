@@ -37,7 +37,9 @@ SENSORS = {  # plugins of sensors and wearables: params and target
     "oura": ({}, "readiness_score"),
     "tsi": ({"devices": ["unit-1"]}, "temperature_c"),
     "weather_underground": ({"stations": ["KX1"]}, "tempAvg"),
-}
+    "joined": ({"sources": {"oura": {"dataset": "oura"}, "tsi": {"dataset": "tsi", "options": {
+        "devices": ["unit-1"]}}}}, "readiness_score"),
+}  # fmt: skip
 OPTIONS = {"readiness_simulated": {"homes": 2, "nights": 30}}  # by default two million rows
 FILE_TABLE = Table(task="regression", target="MedHouseVal")
 TYPES = {
@@ -66,7 +68,10 @@ def sensors(name: str, folder: Path) -> Path:
     folder.mkdir()
     month = [date(2024, 1, n) for n in range(1, 22)]
     rings = [(e, day, each) for e in ENDPOINTS for day in month for each in document(e, day)]
-    if name == "sensor_table":
+    if name == "joined":
+        for part in ("oura", "tsi"):
+            sensors(part, folder / part)
+    elif name == "sensor_table":
         rows = [f"{day} 08:00:00,{400 + day.day}" for day in month]
         (folder / "log.csv").write_text("time,co2\n" + "\n".join(rows) + "\n")
     elif name == "fitbit_export":

@@ -53,7 +53,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     several.copy(_files(source), folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return one row a person and day on which there is anything, sorted; with units.
 
     Exact repeats of a row are kept once and told, with their rows.

@@ -97,7 +97,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     collecting.copy(source, folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return the typed table of the documents; roles and units stated."""
     found = {
         part: [(day, document) for day, _, document in days.documents(raw / part)]

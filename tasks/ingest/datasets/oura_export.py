@@ -50,7 +50,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     several.copy(files, folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return the typed table of the documents; roles and units stated."""
     files = several.given(raw, SUFFIXES)
     found, notes = documents(files)

@@ -71,7 +71,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     several.copy(several.given(source, SUFFIXES), folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return the typed table: a column of role time, one of role group where there are sensors.
 
     Raises:

@@ -133,7 +133,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     collecting.copy(source, folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return one row a record: device, time (UTC) and measurements, with their units.
 
     What no device of these measures has no column.

@@ -112,7 +112,7 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
     collecting.copy(source, folder)
 
 
-def read(raw: Path, params: Params, table: Table) -> Reading:
+def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return one row an observation: station, time (UTC) and measurements, with their units."""
     rows, unknown = [], set()
     for station in parts(params):

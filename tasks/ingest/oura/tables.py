@@ -17,7 +17,7 @@ TIME = "time"
 
 
 def reading(
-    documents: days.Documents, kind: Kind, about: About, table: Table, licence: str | None
+    documents: days.Documents, kind: Kind, about: About, table: Table | None, licence: str | None
 ) -> Reading:
     """Return the typed table.
 

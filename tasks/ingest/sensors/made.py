@@ -19,7 +19,7 @@ class Made(NamedTuple):
 
 
 def reading(
-    made: Made, about: About, table: Table, roles: dict[str, Role], licence: str | None
+    made: Made, about: About, table: Table | None, roles: dict[str, Role], licence: str | None
 ) -> Reading:
     """Return the reading of a frame whose rows are not numbered yet.
 

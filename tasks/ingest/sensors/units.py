@@ -27,25 +27,27 @@ def by_name(name: str) -> str | None:
 
 
 def described(
-    reading: Reading, table: Table, units: dict[str, str], roles: dict[str, Role]
+    reading: Reading, table: Table | None, units: dict[str, str], roles: dict[str, Role]
 ) -> Reading:
     """Return a reading whose columns have these units and roles where params do not state others.
+
+    table: None: params state nothing, the columns are part of a larger table.
 
     Raises:
         DataError: a role is for a column that the table does not have.
     """
-    columns = dict(reading.columns)
+    columns, listed = dict(reading.columns), table.columns if table else {}
     notes = list(reading.source["notes"])
     for name, role in roles.items():
         if name not in columns:
             raise DataError(unknown(f"column {name!r}", name, tuple(columns)))
-        stated = table.columns.get(name, Column()).role
-        if name != table.target and stated == "feature":
+        stated = listed.get(name, Column()).role
+        if name != (table and table.target) and stated == "feature":
             columns[name] = columns[name].model_copy(update={"role": role})
             notes = [note for note in notes if not note.startswith(f"{name}: role ")]
     clocks = [name for name, role in roles.items() if role == "time"]
     for name, column in columns.items():
-        if clocks and column.role == "time" and name not in clocks and name not in table.columns:
+        if clocks and column.role == "time" and name not in clocks and name not in listed:
             columns[name] = column = column.model_copy(update={"role": "ignore"})
             notes = [note for note in notes if not note.startswith(f"{name}: role ")]
             notes.append(f"{name}: role ignore: a second clock beside {clocks[0]}")
