@@ -1,12 +1,13 @@
 """ONNX files, whoever wrote them, as graphs X (N, feature) -> the tensor of numbers they give."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.core.errors import ParamsError
 from tasks.core.graph import IR_VERSION, rename
-from tasks.train.foreign import checking
+from tasks.train.foreign import checking, sums
 
 if TYPE_CHECKING:
     import onnx
@@ -41,8 +42,57 @@ def read(content: bytes, X: np.ndarray, where: str) -> "onnx.ModelProto":
     graph.input.append(value("X", X.shape[1]))
     del graph.output[:]
     graph.output.append(value("X" if name == inputs[0].name else name, None))
+    _keep_what_leads_to_output(graph)
     model.ir_version = min(model.ir_version, IR_VERSION)
-    return model
+    try:
+        checking.outputs(model.SerializeToString(), X)
+    except Exception as error:  # of ONNX Runtime's own kinds, which have no base
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ParamsError(
+            f"{where}: ONNX Runtime cannot run it on {len(X)} rows ({reason}); is it sound, and "
+            "exported with any number of rows?"
+        ) from None
+    return sums.stated(model, X)
+
+
+def with_weights(content: bytes, path: Path, where: str) -> bytes:
+    """Return an ONNX file's content with the weights that lie in files of their own in it.
+
+    Raises:
+        ParamsError: these cannot be read, or lie outside of the model's folder.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        return content  # `read` says so
+    if not any(i.data_location == onnx.TensorProto.EXTERNAL for i in model.graph.initializer):
+        return content
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ParamsError(
+            f"{where}: its weights are not in the files that it names beside it "
+            f"({str(error).splitlines()[0]}). Put them there, or save it as one file "
+            "(external_data=False in torch.onnx.export, save_as_external_data=False in onnx.save)"
+        ) from None
+    return model.SerializeToString(deterministic=True)
+
+
+def _keep_what_leads_to_output(graph: "onnx.GraphProto") -> None:
+    """Take out the nodes that only other outputs need, labels say."""
+    if any(a.HasField("g") for n in graph.node for a in n.attribute):
+        return  # inner graphs read outer tensors too
+    wanted, kept = {graph.output[0].name}, []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            kept.append(node)
+    kept = [type(node).FromString(node.SerializeToString()) for node in reversed(kept)]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def value(name: str, width: int | None) -> "onnx.ValueInfoProto":
