@@ -79,11 +79,14 @@ def classes(labels: Any, data: FitData, where: str) -> None:
         )
 
 
-def one_input(found: str, features: int, where: str) -> ParamsError:
-    """Return the error of a graph whose inputs are not the table's feature columns."""
+def one_input(found: str, features: int, where: str, also: str = "") -> ParamsError:
+    """Return the error of a graph whose inputs are not the table's feature columns.
+
+    also: what else would do.
+    """
     return ParamsError(
         f"{where}: expected one input of float32 [rows, {features}], the feature columns of "
-        f"the table in their order; found {found}"
+        f"the table in their order{also}; found {found}"
     )
 
 
@@ -114,6 +117,11 @@ def alike(found: np.ndarray, expected: np.ndarray) -> bool:
 
 def outputs(content: bytes, X: np.ndarray) -> np.ndarray:
     """Return a graph's first output for X (n, feature), (n, width) float64."""
+    return all_outputs(content, X)[0].reshape(len(X), -1)
+
+
+def all_outputs(content: bytes, X: np.ndarray) -> list[np.ndarray]:
+    """Return a graph's outputs for X (n, feature), float64."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -122,5 +130,5 @@ def outputs(content: bytes, X: np.ndarray) -> np.ndarray:
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(content, options, providers=providers)
     rows = np.ascontiguousarray(X, np.float32)
-    found = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: rows})[0]
-    return np.asarray(found, np.float64).reshape(len(rows), -1)
+    found = session.run(None, {session.get_inputs()[0].name: rows})
+    return [np.atleast_1d(np.asarray(output, np.float64)) for output in found]

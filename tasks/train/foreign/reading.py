@@ -10,7 +10,7 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
 from tasks.core.graph import output_name, rename
 from tasks.core.home import project
-from tasks.train.foreign import boosters, estimators, graphs, programs
+from tasks.train.foreign import boosters, estimators, graphs, inputs, programs
 from tasks.train.foreign.checking import Read, outputs
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
     X = np.ascontiguousarray(data.X[:ROWS], np.float32)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        read = Read(graphs.read(content, X, where))
+        read = Read(graphs.read(content, X, data, where))
     elif suffix in (".ubj", ".json"):
         read = boosters.xg_boost(content, X, data, where)
     elif suffix == ".txt":
@@ -115,7 +115,7 @@ def _finished(
         graph.node.append(helper.make_node("Identity", [last], [name]))
     del graph.output[:]
     width = max(data.n_classes, 1) if data.task == "classification" else 1
-    graph.output.append(graphs.value(name, width))
+    graph.output.append(inputs.value(name, width))
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

@@ -1,8 +1,8 @@
 """A model that was fitted elsewhere: a file of ONNX, XGBoost, LightGBM, scikit-learn or torch.
 
 Nothing is fitted: the file is checked and goes through compression, benchmark and recommendation as
-any model does. Its one input are the table's feature columns in their order (recipe `raw`); class i
-is the i-th label in sorted order. Not for graphs of several inputs, nor for images.
+any model does. Its one input are the table's feature columns in their order (recipe `raw`), or an
+input each, by name; class i is the i-th label in sorted order. Not for columns of text, nor images.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Models fitted elsewhere: what their files become, and what is said of those that do not suit."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import plugin
 from tasks.train.foreign import checking, reading
+from tests.compressed import Study
+from tests.prepared import prepared_table
 
 GIVEN = plugin("model", "given")
 TASKS = ("regression", "classification")
@@ -277,6 +280,83 @@ def test_ensembles_of_other_writers_become_sums_of_trees(tmp_path, kind, classes
     np.testing.assert_allclose(again, expected, atol=1e-6)
 
 
+def test_an_input_for_each_column_is_found_by_its_name(tmp_path):
+    """As skl2onnx writes them for a data frame, and Temper itself."""
+    kinds = {"d": TensorProto.DOUBLE, "X": TensorProto.INT64, "a": TensorProto.FLOAT}
+    ends = [helper.make_tensor_value_info(n, kind, [None, 1]) for n, kind in kinds.items()]
+    nodes = [helper.make_node("Cast", [name], [f"{name}_"], to=TensorProto.FLOAT) for name in kinds]
+    nodes.append(helper.make_node("Concat", [f"{name}_" for name in kinds], ["all"], axis=1))
+    nodes.append(helper.make_node("MatMul", ["all", "w"], ["out"]))
+    out = [helper.make_tensor_value_info("out", TensorProto.FLOAT, [None, 1])]
+    path = write(tmp_path / "m.onnx", nodes, out, ends, {"w": [[100.0], [10.0], [1.0]]})
+    data = replace(rows("regression"), feature_names=["a", "X", "c", "d"])
+    X = np.round(data.X * 3)
+    expected = X[:, [3, 1, 0]] @ [100.0, 10.0, 1.0]
+    np.testing.assert_allclose(GIVEN.predict(fitted(path, data), X), expected, rtol=1e-6)
+    with pytest.raises(ParamsError, match="no feature column of numbers X, only a, b, c, d"):
+        fitted(path, rows("regression"))
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_a_graph_that_temper_wrote_can_be_given_where_its_columns_are_numbers(tmp_path, texts):
+    import onnxruntime
+
+    prepared = prepared_table(tmp_path / "prepared", "classification", with_categories=texts)
+    path = Study(prepared, tmp_path).fp32("linear") / "model.onnx"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    X = np.random.default_rng(0).normal(size=(50, len(names))).astype(np.float32)
+    count = len(prepared.meta.classes or [])
+    data = FitData(X, np.arange(50) % count, X[:0], X[:0, 0], "classification", count, None, names)
+    if texts:
+        with pytest.raises(ParamsError, match=r"expected .* an input for each; found .* of text"):
+            fitted(path, data)
+        return
+    (expected,) = session.run(["probabilities"], {n: X[:, [i]] for i, n in enumerate(names)})
+    np.testing.assert_allclose(GIVEN.predict(fitted(path, data), X), expected, atol=1e-6)
+
+
+def test_float64_becomes_float32(tmp_path):
+    weights = np.random.default_rng(1).normal(size=(4, 3))
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, width])
+        for name, width in (("input", 4), ("out", 3))
+    ]
+    nodes = [helper.make_node("MatMul", ["input", "w"], ["out"])]
+    path = write(tmp_path / "m.onnx", nodes, ends[1:], ends[:1])
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    onnx.save(model, path)
+    data = rows()
+    given = fitted(path, data)
+    expected = softmax(data.X.astype(float) @ weights)
+    np.testing.assert_allclose(GIVEN.predict(given, data.X), expected, atol=1e-5)
+    graph = GIVEN.to_onnx(given).graph
+    assert {i.data_type for i in graph.initializer} == {TensorProto.FLOAT}
+
+
+def test_of_several_outputs_the_one_that_fits_is_the_prediction(tmp_path):
+    """An embedding, scores, probabilities; and an inner graph that reads the input by its name."""
+    weights = np.random.default_rng(1).normal(size=(4, 3))
+    value = [helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)]
+    same = helper.make_graph([helper.make_node("Identity", ["input"], ["inner"])], "g", [], value)
+    yes = helper.make_tensor("yes", TensorProto.BOOL, [], [True])
+    nodes = [
+        helper.make_node("Constant", [], ["yes"], value=yes),
+        helper.make_node("If", ["yes"], ["embedding"], then_branch=same, else_branch=same),
+        helper.make_node("MatMul", ["embedding", "w"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["shares"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None])
+        for name in ("embedding", "scores", "shares")
+    ]
+    path, data = write(tmp_path / "m.onnx", nodes, ends, constants={"w": weights}), rows()
+    expected = softmax(data.X.astype(float) @ weights)
+    given = fitted(path, data)
+    np.testing.assert_allclose(GIVEN.predict(given, data.X), expected, atol=1e-5)
+
+
 def test_weights_in_a_file_beside_the_graph_are_part_of_it(tmp_path):
     path, weights = linear(tmp_path / "m.onnx", 3)
     model = onnx.load(path)
@@ -333,8 +413,8 @@ def test_what_does_not_suit_the_table_says_why(tmp_path):
     for words, path in cases.items():
         with pytest.raises(ParamsError, match=words):
             fitted(path, data)
-    free = helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, "n"])
-    with pytest.raises(ParamsError, match=r"found x of float64 \[rows, n\]"):
+    free = helper.make_tensor_value_info("x", TensorProto.FLOAT16, [None, "n"])
+    with pytest.raises(ParamsError, match=r"found x of float16 \[rows, n\]"):
         fitted(write(tmp_path / "h.onnx", copy, ends, [free]), data)
     wide = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 30])
     with pytest.raises(ParamsError, match=r"found x of float32 \[rows, 30\]"):
