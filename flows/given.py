@@ -13,8 +13,8 @@ import yaml
 
 from flows import newly
 from flows.workload import Workload, build
-from tasks.core import params, progress
-from tasks.core.errors import ParamsError
+from tasks.core import child, params, progress
+from tasks.core.errors import Crashed, ParamsError
 from tasks.core.home import project
 from tasks.core.plugins import unavailable
 from tasks.core.schema import Column
@@ -108,50 +108,73 @@ def _wider(proposal: Proposal) -> Proposal | None:
 
 
 def attempt(proposal: Proposal, file: Path) -> None:
-    """Read the model's file, and have it predict rows of the table, as the run will.
+    """Read the model's file, and have it predict rows of the table, as the run will; in a process
+    of its own, for libraries may end it over a damaged file.
 
     Raises:
         ParamsError, DataError: as `suiting`.
     """
+    from flows.running import preload
+
+    workload = _workload(proposal)
+    (model,) = workload.models
+    path = str(project() / Path(model.typed.path).expanduser())
+    proposal = proposal._replace(given={**(proposal.given or {}), "path": path})
+    child.warm(preload(workload))
+    try:
+        child.run(_try, proposal, file, label="the model's file")
+    except Crashed as error:
+        raise ParamsError(
+            f"train.models.{model.name}.path: it is damaged or cut off: its library does not "
+            f"survive reading it ({error}). Save it anew"
+        ) from None
+
+
+def _workload(proposal: Proposal) -> Workload:
+    from tasks.ingest.infer import section
+
+    return build(proposal.name, yaml.safe_load(section(proposal))[proposal.name])
+
+
+def _try(proposal: Proposal, file: Path) -> None:
     from tasks.core import preparation, target
     from tasks.core.fitting import FitContext, FitData
     from tasks.core.schema import ROW
     from tasks.features.prepare import candidates
-    from tasks.ingest.infer import section
     from tasks.ingest.options import ReadOptions
     from tasks.ingest.reading import read_table
 
-    workload: Workload = build(proposal.name, yaml.safe_load(section(proposal))[proposal.name])
+    workload = _workload(proposal)
     spec, (model,) = workload.table, workload.models
     read = read_table(file, spec, ReadOptions())
     frame = read.frame.filter(~read.frame[ROW].is_in(read.unparsed[ROW].implode()))
     frame = frame.drop_nulls(spec.target)
     recipes = [p for p in workload.features.plugins() if p.kind == "recipe"]
     state = preparation.fit(frame, candidates(spec, workload.features), recipes)
-    X, values, count = preparation.transform(frame, state), frame[spec.target], 0
+    X, values = preparation.transform(frame, state), frame[spec.target]
+    classes: list[str] = []
     if spec.task == "classification":
         classes = target.classes_of(values)
-        y, count = target.class_indices(values, classes), len(classes)
+        y = target.class_indices(values, classes)
     else:
         y = target.values_of(values)
     names = preparation.feature_names(state)
-    data = FitData(X, y, X[:0], y[:0], spec.task, count, None, names)
+    data = FitData(
+        *(X, y, X[:0], y[:0], spec.task, len(classes)), feature_names=names, classes=classes
+    )
     model.module.fit(data, model.typed, FitContext())
 
 
 def _given(model: Path) -> dict[str, str]:
     """Return the path of a model's file, within the project relative to it, and its sha256."""
-    from tasks.train.foreign.reading import READ, kinds
+    from tasks.train.foreign.reading import READ, kinds, whole
 
     path = model.expanduser().resolve()
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ParamsError(f"{model}: cannot be read ({error.strerror})") from None
     if path.suffix.lower() not in (*READ, ".keras"):
         raise ParamsError(f"{model}: expected a model's file: {kinds()}, .keras (Keras)")
     if path.suffix.lower() == ".keras" and (reason := unavailable("model", "given_keras")):
         raise ParamsError(f"{model}: {reason}")
+    sha256 = hashlib.sha256(whole(path, str(model))).hexdigest()
     if path.is_relative_to(project()):
         path = path.relative_to(project())
     return {"path": str(path), "sha256": sha256}

@@ -20,27 +20,9 @@ def read(graph: "onnx.GraphProto") -> tuple[Trees, int]:
     """Return the trees of a graph, and how many values they sum to.
 
     Raises:
-        NotApplicable: they are not as Temper writes them.
+        NotApplicable: they are no plain sum.
     """
     try:
-        return tree_graph.from_onnx(_node(graph))
+        return tree_graph.from_onnx(tree_graph.node_of(graph))
     except ValueError as error:
         raise NotApplicable(str(error)) from None
-
-
-def with_trees(model: "onnx.ModelProto", trees: Trees, width: int) -> "onnx.ModelProto":
-    """Return a copy of a model with other trees, of as many outputs."""
-    import onnx
-    from onnx import helper
-
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    old = _node(made.graph)
-    operator, _, attributes = tree_graph.operator_of(trees, width)
-    ends = (list(old.input), list(old.output), old.name)
-    old.CopyFrom(helper.make_node(operator, *ends, domain=tree_graph.DOMAIN, **attributes))
-    return made
-
-
-def _node(graph: "onnx.GraphProto") -> "onnx.NodeProto":
-    return next(n for n in graph.node if n.op_type.startswith("TreeEnsemble"))

@@ -184,10 +184,10 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     once, kept = ("epochs", "steps"), []
     for step in recipe:
         same = getattr(step.module, "SAME_SHAPE", False)
-        asked = same or hasattr(step.module, "convert")
+        outline = getattr(step.module, "outline", None)
+        asked = same or outline or hasattr(step.module, "convert")
         if asked and (reason := applying.unfit(step, start)):
             raise NotApplicable(reason, step.name)
-        outline = getattr(step.module, "outline", None)
         if outline and (quicker := outline(step.typed, start.model)):
             kept.append(quicker)
         elif not same:

@@ -29,6 +29,7 @@ from tasks.core import errors, progress
 from tasks.core.home import NO_TELEMETRY, keras_settings
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 _lock = threading.Lock()
 _ahead: "dict[str, Future[tuple[Any, Connection]]]" = {}
 _planned: tuple[str, ...] = ()
@@ -113,7 +114,8 @@ def run(
     Raises:
         TimeLimitExceeded: it ran past the limit and was killed, native code included.
         OutOfMemory: an allocation of its failed; a transient error like the next.
-        TransientError: it was killed from outside, or met an I/O error.
+        TransientError: it was killed from outside, or met an I/O error; `Crashed`: a library in it
+            ended it.
         TemperError: as raised in the child.
         RuntimeError: any other exception of the child, with its traceback as text.
     """
@@ -186,7 +188,8 @@ def _listen(link: Connection, process: Any, label: str, started: float, limit: f
             kind, content = link.recv()
         except EOFError:
             process.join()
-            raise errors.TransientError(
+            crashed = process.exitcode in [-number for number in CRASHES]
+            raise (errors.Crashed if crashed else errors.TransientError)(
                 f"{label}: its process ended with {_ending(process.exitcode)} and left no result"
             ) from None
         if kind == "progress":

@@ -60,6 +60,10 @@ class TransientError(TemperError):
     """Something that may go through when tried again: device memory, I/O, a lost server."""
 
 
+class Crashed(TransientError):
+    """A library ended the process that it worked in."""
+
+
 class OutOfMemory(TransientError):
     """The work did not fit into memory; in smaller pieces it may."""
 

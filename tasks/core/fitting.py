@@ -17,7 +17,7 @@ class FitData:
     X: (n, feature) float32, no NaN; y: (n,) float64, or int64 class indices 0..n_classes-1, or
     (n, horizon) float64; X_stop, y_stop: likewise, never among the rows fitted on; image_shape:
     (height, width, channel) where a row of X is a flattened image; sequence: what its windows are
-    where it is a forecast's.
+    where it is a forecast's; classes: the label of each class index, where they are known.
     """
 
     X: np.ndarray
@@ -29,6 +29,7 @@ class FitData:
     image_shape: tuple[int, int, int] | None = None
     feature_names: list[str] = field(default_factory=list)
     sequence: Sequence | None = None
+    classes: list[str] = field(default_factory=list)
 
 
 def divided(
@@ -46,6 +47,7 @@ def divided(
         image_shape=meta.image_shape,
         sequence=meta.sequence,
         feature_names=feature_names,
+        classes=meta.classes or [],
     )
 
 

@@ -8,6 +8,11 @@ from tasks.core.graph import Graph, matrix
 from tasks.core.trees import LEAF, Trees, in_order
 
 DOMAIN = "ai.onnx.ml"
+VERSION = 5  # of the domain, the first with TreeEnsemble
+# Of these attributes a plain sum has the first, the default, as the newer operator says it, or the
+# second, as the older one does. What is not read of either follows.
+SUM = {"aggregate_function": (1, b"SUM"), "post_transform": (0, b"NONE")}
+UNREAD = {"base_values", "nodes_values_as_tensor", "target_weights_as_tensor", "membership_values"}
 Link = Literal["identity", "sigmoid", "softmax"]
 
 
@@ -33,7 +38,7 @@ def to_onnx(
 
 def add(graph: Graph, x: str, trees: Trees, width: int, base: np.ndarray, link: Link) -> str:
     """Return the name of the tensor that `to_onnx` gives, for the matrix `x` of a graph."""
-    operator, version, attributes = operator_of(trees, width)
+    operator, version, attributes = operator_of(trees, width, VERSION)
     last = graph.add(operator, x, domain=DOMAIN, version=version, **attributes)
     if np.any(base):
         last = graph.add("Add", last, graph.constant(np.asarray(base)[None]))
@@ -49,13 +54,36 @@ def both(graph: Graph, score: str) -> str:
     return graph.add("Concat", negative, positive, axis=1)
 
 
-def operator_of(trees: Trees, width: int) -> tuple[str, int, dict[str, Any]]:
-    """Return the operator that sums the trees to (N, width), its version, its attributes."""
-    if trees.values.shape[1] == 1:
+def operator_of(trees: Trees, width: int, version: int) -> tuple[str, int, dict[str, Any]]:
+    """Return the operator that sums the trees to (N, width), its version, its attributes.
+
+    version: of the domain, where the graph has others of its operators.
+    """
+    if trees.values.shape[1] == 1 and version >= VERSION:
         own = {"aggregate_function": 1, "post_transform": 0, **_attributes(trees)}
-        return "TreeEnsemble", 5, {"n_targets": width, **own}
+        return "TreeEnsemble", VERSION, {"n_targets": width, **own}
     own = {"aggregate_function": "SUM", **_regressor_attributes(trees)}
-    return "TreeEnsembleRegressor", 3, {"n_targets": width, **own}
+    return "TreeEnsembleRegressor", min(version, 3), {"n_targets": width, **own}
+
+
+def with_trees(model: Any, trees: Trees, width: int) -> Any:
+    """Return a copy of a model with other trees, of as many outputs."""
+    import onnx
+    from onnx import helper
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    old = node_of(made.graph)
+    (version,) = (o.version for o in made.opset_import if o.domain == DOMAIN)
+    operator, _, attributes = operator_of(trees, width, version)
+    ends = (list(old.input), list(old.output), old.name)
+    old.CopyFrom(helper.make_node(operator, *ends, domain=DOMAIN, **attributes))
+    return made
+
+
+def node_of(graph: Any) -> Any:
+    """Return the node of a graph's trees."""
+    return next(n for n in graph.node if n.op_type.startswith("TreeEnsemble"))
 
 
 def from_onnx(node: Any) -> tuple[Trees, int]:
@@ -68,12 +96,12 @@ def from_onnx(node: Any) -> tuple[Trees, int]:
 
     given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     given = {k: numpy_helper.to_array(v) if hasattr(v, "dims") else v for k, v in given.items()}
-    if node.op_type == "TreeEnsemble" and given.get("aggregate_function", 1) == 1:
-        parts = _from_ensemble(given)
-    elif node.op_type == "TreeEnsembleRegressor" and given["aggregate_function"] == b"SUM":
-        parts = _from_regressor(given)
-    else:
-        raise ValueError(f"{node.op_type}: not a sum of trees as Temper writes it")
+    summed = all(given.pop(name, kept[0]) in kept for name, kept in SUM.items())
+    odd = sorted(set(given) & UNREAD)
+    if node.op_type not in ("TreeEnsemble", "TreeEnsembleRegressor") or not summed or odd:
+        what = f" ({', '.join(odd)})" if odd else ""
+        raise ValueError(f"{node.op_type}: not a plain sum of trees{what}")
+    parts = _from_ensemble(given) if node.op_type == "TreeEnsemble" else _from_regressor(given)
     roots, target, strict, arrays = parts
     return in_order(roots, target, strict, **arrays), int(given["n_targets"])
 

@@ -14,7 +14,10 @@ from tasks.core.schema import Column
 from tasks.ingest.proposal import Proposal
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-KERAS = [  # what a Keras model is taken through
+ALL = [  # what any other file's model is taken through
+    "    compress: {recipes: all, budget: 1}   # every technique: nothing is fitted, each is quick",
+]
+KERAS = [  # what a Keras model is taken through: few, for each `litert` is made whatever the budget
     "    compress:",
     "      recipes:",
     "        fp16: [fp16]",
@@ -85,7 +88,7 @@ def _given(proposal: Proposal) -> list[str]:
         "        given_keras:" if keras else "        given:",
         *(f"          {key}: {_scalar(value)}" for key, value in proposal.given.items()),
         "    compare: {resamples: 2}   # nothing is fitted anew",
-        *(KERAS if keras else []),
+        *(KERAS if keras else ALL),
     ]
 
 

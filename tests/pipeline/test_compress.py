@@ -5,6 +5,7 @@ import json
 import numpy as np
 import polars as pl
 
+from tasks.compress.recipes import ALL
 from tasks.core import plugins
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import plugin
@@ -37,6 +38,10 @@ def test_a_booster_of_ones_own_is_compressed(clone: Project):
     assert made["fp32"]["status"] == "ok"
     assert made["fp32"]["parity"]["max_rel"] < 1e-4
     assert facts["rows_judged"] == 300
+    ok = {label for label, v in made.items() if v["status"] == "ok"}
+    assert ok >= {"truncate_half", "truncate_most", "fewer_leaves", "small_trees"}
+    assert set(made) == {"fp32", *ALL}
+    assert "skipped" not in {v["status"] for v in facts["variants"]}
 
     done = clone.temper("compress", str(clone.user / "none.onnx"), "--data", str(model))
     assert done.returncode == 2

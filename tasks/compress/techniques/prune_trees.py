@@ -14,6 +14,7 @@ from pydantic import Field
 from tasks.compress import ensembles
 from tasks.compress.protocol import Context, Parent
 from tasks.core.plugins import PluginParams
+from tasks.core.tree_graph import with_trees
 from tasks.core.trees import CELLS, LEAF, Trees, in_order, leaves_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def applies(parent: Parent) -> str | None:
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
     """Return the graph with pruned trees."""
     trees, width = ensembles.read(parent.graph.graph)
-    return ensembles.with_trees(parent.graph, pruned(trees, context.data.X, params.share), width)
+    return with_trees(parent.graph, pruned(trees, context.data.X, params.share), width)
 
 
 def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:

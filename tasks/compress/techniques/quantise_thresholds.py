@@ -13,6 +13,7 @@ from pydantic import Field
 from tasks.compress import ensembles
 from tasks.compress.protocol import Context, Parent
 from tasks.core.plugins import PluginParams
+from tasks.core.tree_graph import with_trees
 from tasks.core.trees import LEAF, Trees
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def applies(parent: Parent) -> str | None:
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
     """Return the graph with shorter numbers in its trees."""
     trees, width = ensembles.read(parent.graph.graph)
-    return ensembles.with_trees(parent.graph, shortened(trees, context.data.X, params.bits), width)
+    return with_trees(parent.graph, shortened(trees, context.data.X, params.bits), width)
 
 
 def shortened(trees: Trees, X: np.ndarray, bits: int) -> Trees:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from tasks.compress import graphs
-from tasks.compress.protocol import Context, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.plugins import PluginParams
 
 PRECISION = ""
@@ -33,5 +33,12 @@ def applies(parent: Parent) -> str | None:
 
 
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
-    """Return the model with its first trees only."""
-    return parent.model.module.truncate(parent.fitted, params.share)
+    """Return the model with its first trees only.
+
+    Raises:
+        NotApplicable: nothing says which those are.
+    """
+    made = parent.model.module.truncate(parent.fitted, params.share)
+    if made is None:
+        raise NotApplicable("its file does not say whether its trees are added in turn or averaged")
+    return made

@@ -5,7 +5,7 @@ does not, the few in HOLDERS may be loaded: they hold arrays alone. A tree's arr
 before scikit-learn follows them, which it does unchecked.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
 from tasks.core.graph import Graph, matrix, output_name
 from tasks.train.foreign import checking, sklearn_steps
-
-if TYPE_CHECKING:
-    import onnx
 
 HOLDERS = (
     "sklearn.tree._tree.Tree",
@@ -25,13 +22,12 @@ HOLDERS = (
 )
 
 
-def read(content: bytes, X: np.ndarray, data: FitData, where: str) -> "onnx.ModelProto":
+def read(content: bytes, X: np.ndarray, data: FitData, where: str) -> checking.Read:
     """Return the graph of an estimator, or of a pipeline that ends in one.
 
     Raises:
         ParamsError: it is no file of skops, holds what is not loaded or not known here, or does
-            not suit the table.
-        ParityError: the graph does not give what scikit-learn gives.
+            not suit the table; or the graph does not give what scikit-learn gives.
     """
     estimator = _loaded(content, where)
     *before, last = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
@@ -52,7 +48,8 @@ def read(content: bytes, X: np.ndarray, data: FitData, where: str) -> "onnx.Mode
         raise ParamsError(f"{where}: {_name(last)}: {why}") from None
     made = graph.model(matrix(X.shape[1]), end, output_name(data.task), width)
     predict = estimator.predict if data.task == "regression" else estimator.predict_proba
-    return checking.verified(made, predict(X), X, "scikit-learn", where)
+    graph = checking.verified(made, predict(X), X, "scikit-learn", where)
+    return checking.Read(graph, *sklearn_steps.trees_of(last))
 
 
 def _loaded(content: bytes, where: str) -> Any:
@@ -99,8 +96,5 @@ def _suits(estimator: Any, last: Any, X: np.ndarray, data: FitData, where: str) 
             f"{where}: it was fitted on the columns {', '.join(names[:8])}; the table's are "
             f"{', '.join(data.feature_names[:8])}. They go into it in the table's order"
         )
-    if data.task == "classification" and len(last.classes_) != data.n_classes:
-        raise ParamsError(
-            f"{where}: it knows {len(last.classes_)} classes, the table's target has "
-            f"{data.n_classes}"
-        )
+    if data.task == "classification":
+        checking.classes(last.classes_, data, where)

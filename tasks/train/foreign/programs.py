@@ -55,8 +55,8 @@ def read(content: bytes, X: np.ndarray, where: str) -> "onnx.ModelProto":
     """Return the graph of a program of one input of float32 [rows, feature] and one output.
 
     Raises:
-        ParamsError: it is none, holds what is not read, or is of operators not known here.
-        ParityError: the graph does not give what torch gives.
+        ParamsError: it is none, holds what is not read, or is of operators not known here; or the
+            graph does not give what torch gives.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -10,8 +10,8 @@ from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
 from tasks.core.graph import output_name, rename
 from tasks.core.home import project
-from tasks.train.foreign import boosters, estimators, graphs, programs
-from tasks.train.foreign.checking import outputs
+from tasks.train.foreign import boosters, estimators, graphs, inputs, programs
+from tasks.train.foreign.checking import Read, outputs
 
 if TYPE_CHECKING:
     import onnx
@@ -31,13 +31,10 @@ def content_of(path: str, sha256: str, where: str) -> tuple[bytes, Path]:
     """Return a file's content and where it is; `path` is relative to the project.
 
     Raises:
-        ParamsError: the file is not there or not the one meant.
+        ParamsError: the file cannot be read or is not the one meant.
     """
     found = project() / Path(path).expanduser()
-    try:
-        content = found.read_bytes()
-    except OSError as error:
-        raise ParamsError(f"{where}: {path!r} cannot be read ({error.strerror})") from None
+    content = whole(found, f"{where}: {path!r}")
     digest = hashlib.sha256(content).hexdigest()
     if digest != sha256:
         raise ParamsError(
@@ -47,33 +44,49 @@ def content_of(path: str, sha256: str, where: str) -> tuple[bytes, Path]:
     return content, found
 
 
+def whole(path: Path, where: str) -> bytes:
+    """Return a file's content; of an ONNX file with the weights that lie in files beside it.
+
+    Raises:
+        ParamsError: there is no such file, or it is empty, or its weights are not beside it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ParamsError(f"{where}: cannot be read ({error.strerror})") from None
+    if not content:
+        raise ParamsError(f"{where}: the file is empty")
+    return graphs.with_weights(content, path, where) if path.suffix.lower() == ".onnx" else content
+
+
 def kinds() -> str:
     """Return the kinds of files that are read, in words."""
     return ", ".join(f"{suffix} ({writer})" for suffix, writer in READ.items())
 
 
-def graph_of(content: bytes, path: Path, data: FitData, where: str) -> "onnx.ModelProto":
-    """Return the graph of a file, with input `X` and the prediction as its one output.
+def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
+    """Return the graph of a file, with input `X` and the prediction as its one output; and what is
+    known of its trees.
 
     Raises:
-        ParamsError: it is of no kind that is read, or does not suit the table.
-        ParityError: its graph does not give what its library gives.
+        ParamsError: it is of no kind that is read, does not suit the table, or its graph does not
+            give what its library gives.
     """
     X = np.ascontiguousarray(data.X[:ROWS], np.float32)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        model = graphs.read(content, X, where)
+        read = Read(graphs.read(content, X, data, where))
     elif suffix in (".ubj", ".json"):
-        model = boosters.xg_boost(content, X, data, where)
+        read = boosters.xg_boost(content, X, data, where)
     elif suffix == ".txt":
-        model = boosters.light_gbm(content, X, data, where)
+        read = boosters.light_gbm(content, X, data, where)
     elif suffix == ".skops":
-        model = estimators.read(content, X, data, where)
+        read = estimators.read(content, X, data, where)
     elif suffix == ".pt2":
-        model = programs.read(content, X, where)
+        read = Read(programs.read(content, X, where))
     else:
         raise ParamsError(f"{where}: {path.name}: expected {kinds()}; of .keras, `given_keras`")
-    return _finished(model, X, data, where)
+    return read._replace(graph=_finished(read.graph, X, data, where))
 
 
 def _finished(
@@ -102,8 +115,11 @@ def _finished(
         graph.node.append(helper.make_node("Identity", [last], [name]))
     del graph.output[:]
     width = max(data.n_classes, 1) if data.task == "classification" else 1
-    graph.output.append(graphs.value(name, width))
-    onnx.checker.check_model(model)
+    graph.output.append(inputs.value(name, width))
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ParamsError(f"{where}: not a sound graph ({str(error).splitlines()[0]})") from None
     return model
 
 

@@ -143,6 +143,13 @@ def _trees(
     return sums, 2 if link == "sigmoid" else width
 
 
+def trees_of(last: Any) -> tuple[int, bool]:
+    """Return how many trees, or rounds of boosting, an estimator has, and whether it averages."""
+    name = type(last).__name__.removesuffix("Classifier").removesuffix("Regressor")
+    grown = getattr(last, "_predictors", getattr(last, "estimators_", []))
+    return len(grown), name in FORESTS
+
+
 SCALERS: dict[str, Callable[[Graph, str, Any], str]] = {
     "StandardScaler": _shifted("mean_", "scale_"),
     "RobustScaler": _shifted("center_", "scale_"),

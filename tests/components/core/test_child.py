@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core import child, locks, progress
-from tasks.core.errors import DataError, OutOfMemory, TimeLimitExceeded, TransientError
+from tasks.core.errors import Crashed, DataError, OutOfMemory, TimeLimitExceeded, TransientError
 
 
 def double(x):
@@ -26,6 +26,8 @@ def fail(kind):
         raise OSError("No space left on device")
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "crashed":
+        os.abort()
     raise ValueError("odd")
 
 
@@ -114,6 +116,7 @@ def test_value_memory_and_progress():
         ("memory", OutOfMemory, "out of memory"),
         ("disk", TransientError, "No space left"),
         ("killed", TransientError, "SIGKILL"),
+        ("crashed", Crashed, "SIGABRT"),
         ("other", RuntimeError, "ValueError: odd"),
     ],
 )

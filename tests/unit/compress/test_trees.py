@@ -1,16 +1,20 @@
 """Trees in a graph: read as they were written, pruned by what it costs, shortened by nothing."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
-from tasks.compress import ensembles, graphs
+from tasks.compress import ensembles, graphs, sketches, variants
 from tasks.compress.techniques.distill import taught
 from tasks.compress.techniques.prune_trees import pruned
 from tasks.compress.techniques.quantise_thresholds import shortened
-from tasks.core.fitting import FitData
+from tasks.core.fitting import FitContext, FitData, training_data
+from tasks.core.plugins import Plugin
+from tasks.core.tree_graph import with_trees
 from tasks.core.trees import LEAF, Trees, join, leaves_of, total
 from tests.compressed import certificate, technique
 
@@ -27,7 +31,7 @@ def test_trees_are_read_as_they_were_written(name, study, request):
     study = request.getfixturevalue(study)
     model = onnx.load(study.fp32(name) / "model.onnx")
     trees, width = ensembles.read(model.graph)
-    again = ensembles.with_trees(model, trees, width)
+    again = with_trees(model, trees, width)
     rows = study.data.feed("test")
     expected = graphs.run(graphs.session(model), rows)
     np.testing.assert_array_equal(graphs.run(graphs.session(again), rows), expected)
@@ -215,3 +219,34 @@ def test_a_teachers_classes_are_drawn_as_often_as_it_says():
     assert found.y.dtype == data.y.dtype
     numbers = replace(data, task="regression", y=np.full(n, 4.0))
     np.testing.assert_allclose(taught(numbers, np.full(n, 2.0), 0.75, 0).y, 2.5)
+
+
+def test_a_booster_that_was_given_is_cut_and_cannot_be_taught(numbers, tmp_path):
+    """The sketch of a recipe knows it too: it stands for teaching by cutting."""
+    file = numbers.fitted("light_gbm") / "model.txt"
+    params = {"path": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    given = Plugin(kind="model", name="given", params=params)
+    folders = [tmp_path / name for name in ("fitted", "fp32", "cut", "student", "sketch")]
+    for folder in folders:
+        folder.mkdir()
+    fitted, fp32, cut, student, sketch = folders
+    data, metrics = numbers.data, numbers.metrics
+    model = given.module.fit(training_data(data), given.typed, FitContext())
+    given.module.save(model, fitted)
+    variants.write_fp32(fp32, fitted, given, data.folder, metrics, 1e-4)
+    recipes = {
+        "cut": [technique("truncate", share=0.5), technique("prune_trees")],
+        "student": [technique("distill")],
+    }
+    for label, out in (("cut", cut), ("student", student)):
+        variants.write_compressed(
+            *(out, fp32, fitted, given, label, recipes[label], data.folder, metrics),
+            *(1e-4, 64, 0),
+        )
+    trees = [len(ensembles.read(onnx.load(f / "model.onnx").graph)[0].target) for f in (fp32, cut)]
+    assert trees[1] == trees[0] // 2
+    assert "a file says how to predict, not how to fit" in certificate(student)["reason"]
+    sketches.write(sketch, fp32, fitted, given, recipes, data.folder, metrics, 1e-4, 64, 0)
+    found = json.loads((sketch / sketches.FILE).read_text())
+    assert found["student"] == {"reason": certificate(student)["reason"]}
+    assert found["cut"]["size"] < 0.8

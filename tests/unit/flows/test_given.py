@@ -30,6 +30,8 @@ def place(temper_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     table.select("d", "c", "b", "a", "y").write_csv(tmp_path / "order.csv")
     table.with_columns(c=pl.lit(1.5)).write_csv(tmp_path / "constant.csv")
     (tmp_path / "readme.onnx").write_text("# A readme")
+    text = (tmp_path / "m.txt").read_text()
+    (tmp_path / "damaged.txt").write_text(f"{text[: text.index('split_gain')]}\nend of trees\n")
     return tmp_path
 
 
@@ -47,6 +49,7 @@ def nothing_stays(place: Path) -> None:
     [
         ({"model": "rows.csv"}, r"rows\.csv: expected a model's file: \.onnx .*\.keras \(Keras\)$"),
         ({"model": "readme.onnx"}, r"readme\.onnx: not an ONNX file"),
+        ({"model": "damaged.txt"}, r"damaged\.txt: it is damaged or cut off: its library does not"),
         ({"target": "z"}, r"unknown target column 'z'"),
         ({"data": "none.csv"}, r"expected a file with a table"),
         ({"data": "readme.onnx"}, r"readme\.onnx"),

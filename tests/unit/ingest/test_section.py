@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from flows.workload import Workload
+from tasks.compress.recipes import ALL
 from tasks.core.errors import ParamsError
 from tasks.core.schema import Column, Table
 from tasks.ingest.infer import check_name, section, write_section
@@ -53,7 +54,8 @@ def test_a_keras_file_gets_its_own_model_and_recipes():
     given = {"path": "m.onnx", "sha256": "ab"}
     other = Workload(**yaml.safe_load(section(proposal()._replace(given=given)))["churn"])
     assert other.train.models == {"given": given}
-    assert "litert_int8" not in other.compress.recipes
+    assert other.compress.recipes == ALL
+    assert not other.compress.searched, "nothing is fitted: no recipe is left out to save time"
 
 
 def test_a_section_is_added_and_the_rest_stays(tmp_path: Path):

@@ -1,9 +1,11 @@
 """Files of skops: scikit-learn's estimators as graphs, and what is not loaded."""
 
+import hashlib
 import io
 import json
 import warnings
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,10 +31,12 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 
 from tasks.core.errors import ParamsError
-from tasks.core.fitting import FitData
+from tasks.core.fitting import FitContext, FitData
+from tasks.core.plugins import plugin
 from tasks.train.foreign import estimators
 from tasks.train.foreign.checking import outputs
 
+GIVEN = plugin("model", "given")
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 4)).astype(np.float32)
 SIGNAL = X[:, 0] - X[:, 1] * X[:, 2]
@@ -82,9 +86,45 @@ def fitted(estimator, rows: FitData):
 def test_a_graph_gives_what_scikit_learn_gives(estimator, classes):
     rows = data(classes)
     fitted(estimator, rows)
-    graph = estimators.read(skops.io.dumps(estimator), X, rows, "here")
+    graph = estimators.read(skops.io.dumps(estimator), X, rows, "here").graph
     expected = estimator.predict_proba(X) if classes else estimator.predict(X)[:, None]
     np.testing.assert_allclose(outputs(graph.SerializeToString(), X), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "kept"),
+    [
+        (RandomForestClassifier(6, random_state=0), 3),
+        (ExtraTreesRegressor(6, random_state=0), 3),
+        (GradientBoostingClassifier(n_estimators=6), 3),
+        (HistGradientBoostingRegressor(max_iter=6), 3),
+    ],
+)
+def test_the_first_trees_are_those_of_a_smaller_estimator(estimator, kept, tmp_path):
+    rows = data(3 if hasattr(estimator, "predict_proba") else 0)
+    estimator.fit(rows.X, rows.y)
+    (tmp_path / "m.skops").write_bytes(skops.io.dumps(estimator))
+    sha256 = hashlib.sha256((tmp_path / "m.skops").read_bytes()).hexdigest()
+    params = GIVEN.Params(path=str(tmp_path / "m.skops"), sha256=sha256)
+    cut = GIVEN.truncate(GIVEN.fit(rows, params, FitContext()), 0.5)
+    grown = "_predictors" if hasattr(estimator, "_predictors") else "estimators_"
+    setattr(estimator, grown, getattr(estimator, grown)[:kept])
+    expected = estimator.predict_proba(X) if rows.n_classes else estimator.predict(X)
+    np.testing.assert_allclose(GIVEN.predict(cut, X), expected, atol=1e-5)
+
+
+def test_classes_are_those_of_the_table_or_numbers_for_them():
+    rows = replace(data(3), classes=["a", "m", "z"])
+    labels = np.array(rows.classes)
+    for own, wrong in ((labels[rows.y], False), (rows.y, False), (rows.y + 1, True)):
+        content = skops.io.dumps(LogisticRegression().fit(X, own))
+        if wrong:
+            with pytest.raises(ParamsError, match=r"its classes are 1, 2, 3; .* are a, m, z"):
+                estimators.read(content, X, rows, "here")
+        else:
+            estimators.read(content, X, rows, "here")
+    yes = replace(data(2), classes=["false", "true"])
+    estimators.read(skops.io.dumps(LogisticRegression().fit(X, yes.y.astype(bool))), X, yes, "here")
 
 
 class Own:
