@@ -397,7 +397,9 @@ def test_an_export_that_lacks_something(changed: dict, words: str, tmp_path: Pat
 
 
 def test_the_target_of_a_forecast_may_have_any_numbers(tmp_path: Path):
-    rows = [f"2026-01-{d:02} {h:02}:00,{d + h / 7:.4f}" for d in range(1, 20) for h in range(24)]
+    rows = [
+        f"2026-01-{d:02} {h:02}:00,{3.7 * d + h / 7:.4f}" for d in range(1, 20) for h in range(24)
+    ]
     (tmp_path / "log.csv").write_text("time,level\n" + "\n".join(rows) + "\n")
     table = Table(task="forecast", target="level")
     found = read("sensor_table", {}, table, tmp_path / "log.csv", tmp_path / "raw")
