@@ -26,7 +26,7 @@ def context_of(
         rows=lambda: training_data(data),
         fit=fit,
         judge=lambda fitted: _judged(fitted, model, data, metrics),
-        hold=lambda: held(data),
+        hold=lambda: held(data, model),
         metric=drops.usual(metrics, data.meta),
     )
 
@@ -43,10 +43,13 @@ def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
     return np.sort(order[:rows])
 
 
-def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return inputs and target of the training rows kept for early stopping; of all, if none is."""
+def held(data: Prepared, model: Plugin) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return inputs and target of the training rows that a model was not fitted on: those kept for
+    early stopping, or all, where none is or nothing is ever fitted here.
+    """
+    fits = getattr(model.module, "LEARNS", True) or hasattr(model.module, "tune")
     rows = np.flatnonzero(data.stop == 1)
-    rows = rows if len(rows) else np.arange(data.meta.parts["train"])
+    rows = rows if fits and len(rows) else np.arange(data.meta.parts["train"])
     return data.feed("train", rows), data.y("train")[rows]
 
 

@@ -41,6 +41,12 @@ class NotApplicable(Exception):
         return str(self) if len(recipe) == 1 else f"{self.technique}: {self}"
 
 
+def dialect_of(recipe: list[Plugin]) -> str | None:
+    """Return which engines' form of INT8 or INT4 a recipe's graph speaks, if of any."""
+    spoken = [s.module.dialect(s.typed) for s in recipe if hasattr(s.module, "dialect")]
+    return spoken[-1] if spoken else None
+
+
 class Converted(NamedTuple):
     """A variant in another format than ONNX.
 
@@ -118,7 +124,7 @@ class Context:
 
     @cached_property
     def held(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return inputs and target of the training rows that the fit kept back: to choose by."""
+        """Return inputs and target of the training rows that no fit has seen: to choose by."""
         return self.hold()
 
     def fitting(self) -> FitContext:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.compress import applying, beginnings, drops, ensembles, export, graphs
 from tasks.compress.beginnings import Steps
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
 from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
 from tasks.compress.writing import GRAPH
@@ -115,7 +115,7 @@ class _Pad:
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
         self.teaching_us = TEACHING * row_us
         self.judging_s = judged * (JUDGED_US + JUDGING * row_us) / 1e6
-        self.score = self._score(start.graph)
+        self.score = self._score(start.graph, None)
 
     def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
         """Return what is known of a recipe by what its `quick` steps make of the model."""
@@ -126,8 +126,8 @@ class _Pad:
                 self.made[steps] = applying.applied(
                     [step], before, self.context, self.data, self.tolerance, ROWS
                 )
-        ways = [s.module.dialect(s.typed) for s in quick if hasattr(s.module, "dialect")]
-        outline = self._outlined(steps, ways[-1] if ways else None)
+        dialect = dialect_of(quick)
+        outline = self._outlined(steps, dialect)
         passes = [applying.passes(step, self.model) for step in recipe]
         lessons = [applying.lessons(step, self.model) for step in recipe]
         seconds = [
@@ -139,7 +139,8 @@ class _Pad:
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         loss = None
         if not any(passes):
-            loss = share_lost(self.score, self._score(self.made[steps].graph), self.data.meta.task)
+            score = self._score(self.made[steps].graph, dialect)
+            loss = share_lost(self.score, score, self.data.meta.task)
         return Sketch(
             size=outline.size / self.before.size,
             weights=outline.weights / self.before.weights * math.prod(kept),
@@ -162,9 +163,9 @@ class _Pad:
             self.outlines[steps] = _Outline(size, _weights(graph), work, row_us)
         return self.outlines[steps]
 
-    def _score(self, model: "onnx.ModelProto") -> float | None:
+    def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
-        got = graphs.run(graphs.session(model), self.data.feed(meta.judged))
+        got = graphs.run(graphs.session(model, dialect=dialect), self.data.feed(meta.judged))
         y = self.data.y(meta.judged)
         return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
 

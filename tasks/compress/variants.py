@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks.compress import applying, beginnings, certificate, export, layers, writing
 from tasks.compress.params import FP32
-from tasks.compress.protocol import NotApplicable, Parent
+from tasks.compress.protocol import NotApplicable, Parent, dialect_of
 from tasks.compress.writing import GRAPH
 from tasks.core.errors import ParamsError, transient
 from tasks.core.fitting import FitContext
@@ -139,13 +139,11 @@ def blame(
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
     """Return the part of `variant.json` that is known beforehand; the rest is null."""
-    precision, dialect, note = FP32, None, None
+    precision, note = FP32, None
     for step in recipe:
         if hasattr(step.module, "note"):
             note = step.module.note(step.typed) or note
         precision = _precision(step) or precision
-        if hasattr(step.module, "dialect"):
-            dialect = step.module.dialect(step.typed)
     unknown = dict.fromkeys(UNKNOWN)
     return {
         **unknown,
@@ -154,7 +152,7 @@ def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]
         "recipe": [step.name for step in recipe],
         "recipe_params": [step.typed.model_dump(mode="json") for step in recipe],
         "precision": precision,
-        "dialect": dialect,
+        "dialect": dialect_of(recipe),
         "engines_note": note,
     }
 

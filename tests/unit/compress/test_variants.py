@@ -207,3 +207,11 @@ def test_ranges_of_a_histogram_are_found_quietly_and_take_no_missing_values(digi
     assert capfd.readouterr().out == ""
     stated = certificate(numbers.compressed("mlp", "percentile", plugin))
     assert stated["reason"] == "percentile takes no rows with missing values; minmax does"
+
+
+@pytest.mark.parametrize("ranges", ["percentile", "entropy"])
+def test_ranges_of_a_histogram_take_any_number_of_rows(ranges, digits):
+    plugin = technique("ptq_int8", ranges=ranges)
+    stated = certificate(digits.compressed("mlp", f"{ranges}_100", plugin, rows=100))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["calibration"]["rows"] == 100
