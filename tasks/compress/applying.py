@@ -1,11 +1,12 @@
 """Applies the techniques of a recipe, one to what the one before it left."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.compress import drops, export, graphs
-from tasks.compress.protocol import Context, Converted, NotApplicable, Parent
+from tasks.compress.protocol import Context, Converted, NotApplicable, NothingToDo, Parent
 from tasks.core import scoring
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin, unavailable
@@ -86,13 +87,14 @@ def applied(
     data: Prepared,
     tolerance: float,
     rows: int | None = None,
+    follows: bool = False,
 ) -> Parent:
-    """Return what the last technique leaves; rows: see `exported`.
+    """Return what the last technique leaves; rows: see `exported`; follows: another one does.
 
     Raises:
         NotApplicable: a technique does not fit what the one before it left.
     """
-    for step in recipe:
+    for left, step in zip(range(len(recipe) - 1, -1, -1), recipe, strict=True):
         earlier = (*parent.earlier, step.name)
         try:
             if reason := unfit(step, parent):
@@ -109,6 +111,9 @@ def applied(
                 graph, load = step.module.apply(parent, step.typed, context), None
             parent = Parent(graph, parent.model, load, earlier, (parent, step), converted)
         except NotApplicable as why:
+            if isinstance(why, NothingToDo) and (left or follows):
+                context.facts[step.name] = {"left_out": str(why)}
+                continue
             why.technique = step.name
             raise
     return parent
@@ -131,6 +136,12 @@ def words(step: Plugin) -> str:
     return f"{step.name} {step.typed.model_dump_json()}"
 
 
+def undoes(step: Plugin, earlier: Sequence[str]) -> str | None:
+    """Return why a technique cannot follow those earlier ones, or None."""
+    undone = [name for name in earlier if name in getattr(step.module, "UNDOES", ())]
+    return f"it would undo {undone[-1]}: put it before that" if undone else None
+
+
 def unfit(step: Plugin, parent: Parent) -> str | None:
     """Return why a technique does not fit what it is given, or None."""
     if parent.converted:
@@ -139,4 +150,6 @@ def unfit(step: Plugin, parent: Parent) -> str | None:
         return reason
     if parent.load is None and {"shrink", "convert"} & set(vars(step.module)):
         return f"it starts from the fitted model: put it before {parent.earlier[-1]}"
+    if reason := undoes(step, parent.earlier):
+        return reason
     return step.module.applies(parent) or unavailable("technique", step.name)

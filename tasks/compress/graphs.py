@@ -40,6 +40,18 @@ def weighted(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     ]
 
 
+def is_half(graph: "onnx.GraphProto") -> bool:
+    """Return whether all weights of the model's Conv, Gemm and MatMul nodes are float16."""
+    from onnx import TensorProto
+
+    types = {i.name: i.data_type for i in graph.initializer}
+    types |= {
+        n.output[0]: a.t.data_type for n in graph.node for a in n.attribute if a.HasField("t")
+    }
+    found = {types[name] for n in weighted(graph) for name in n.input if name in types}
+    return found == {TensorProto.FLOAT16}
+
+
 def flat(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     """Return the weighted nodes that quantisers take: not MatMul of a stack of matrices."""
     stacked = {i.name for i in graph.initializer if len(i.dims) > 2}

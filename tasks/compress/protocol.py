@@ -8,7 +8,8 @@ All have `applies(parent)`: None, or why not. One that changes layer by layer ta
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
 training data, `passes(params, model)`, and whether the graph then has other weights alone,
 `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what gives it the same shape
-sooner, `outline(params, model)`: a search asks before anything is fitted.
+sooner, `outline(params, model)`: a search asks before anything is fitted. One that would undo what
+others did has their names in `UNDOES`: behind them it does not apply.
 What it makes of the model must be what the plugin can save and load again.
 """
 
@@ -20,13 +21,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasks.compress import certificate
+from tasks.compress import certificate, graphs
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
 
 if TYPE_CHECKING:
     import onnx
+
+LOWER = ("fp16", "bf16", "ptq_int8", "ptq_int4")  # techniques that leave no float32 weights
 
 
 class NotApplicable(Exception):
@@ -45,6 +48,10 @@ def dialect_of(recipe: list[Plugin]) -> str | None:
     """Return which engines' form of INT8 or INT4 a recipe's graph speaks, if of any."""
     spoken = [s.module.dialect(s.typed) for s in recipe if hasattr(s.module, "dialect")]
     return spoken[-1] if spoken else None
+
+
+class NothingToDo(NotApplicable):
+    """Raised by a technique that leaves the graph as it is: a recipe goes on with its next one."""
 
 
 class Converted(NamedTuple):
@@ -76,6 +83,14 @@ class Parent:
     earlier: tuple[str, ...] = ()
     last: "tuple[Parent, Plugin] | None" = None
     converted: Converted | None = None
+
+    @property
+    def lowered(self) -> str | None:
+        """Return why a technique that starts from float32 weights does not fit, or None."""
+        if by := [name for name in self.earlier if name in LOWER]:
+            return f"it starts from float32 weights, not from those that {by[-1]} left"
+        half = graphs.is_half(self.graph.graph)
+        return "it starts from float32 weights, and they are float16" if half else None
 
     @cached_property
     def fitted(self) -> Any:

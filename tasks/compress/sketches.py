@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.compress import applying, beginnings, drops, ensembles, export, graphs
 from tasks.compress.beginnings import Steps
-from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
+from tasks.compress.protocol import Context, NotApplicable, NothingToDo, Parent, dialect_of
 from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
 from tasks.compress.writing import GRAPH
@@ -121,11 +121,17 @@ class _Pad:
         """Return what is known of a recipe by what its `quick` steps make of the model."""
         steps: Steps = ()
         for step in quick:
-            before, steps = self.made[steps], (*steps, applying.words(step))
-            if steps not in self.made:
-                self.made[steps] = applying.applied(
-                    [step], before, self.context, self.data, self.tolerance, ROWS
-                )
+            before, made = self.made[steps], (*steps, applying.words(step))
+            try:
+                if made not in self.made:
+                    self.made[made] = applying.applied(
+                        [step], before, self.context, self.data, self.tolerance, ROWS
+                    )
+            except NothingToDo:
+                if step.name == recipe[-1].name:
+                    raise
+                continue  # with the next, as the variant will
+            steps = made
         dialect = dialect_of(quick)
         outline = self._outlined(steps, dialect)
         passes = [applying.passes(step, self.model) for step in recipe]
@@ -143,7 +149,7 @@ class _Pad:
             loss = share_lost(self.score, score, self.data.meta.task)
         return Sketch(
             size=outline.size / self.before.size,
-            weights=outline.weights / self.before.weights * math.prod(kept),
+            weights=outline.weights / self.before.weights * min(kept, default=1.0),
             work=outline.work / self.before.work,
             loss=loss,
             seconds=START_S + self.judging_s + sum(seconds[shared:]),
@@ -183,7 +189,9 @@ def _tree_nodes(model: "onnx.ModelProto") -> int:
 def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     """Return the steps that give a graph its shape, each with one pass over the data."""
     once, kept = ("epochs", "steps"), []
-    for step in recipe:
+    for at, step in enumerate(recipe):
+        if reason := applying.undoes(step, [s.name for s in recipe[:at]]):
+            raise NotApplicable(reason, step.name)
         same = getattr(step.module, "SAME_SHAPE", False)
         asked = same or hasattr(step.module, "convert")
         if asked and (reason := applying.unfit(step, start)):

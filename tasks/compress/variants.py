@@ -133,7 +133,7 @@ def blame(
     data = Prepared(prepared)
     context = applying.context_of(data, model, metrics, calibration_rows, fit)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
-    before = applying.applied(recipe[: places[-1]], start, context, data, tolerance)
+    before = applying.applied(recipe[: places[-1]], start, context, data, tolerance, follows=True)
     return layers.blamed(before, recipe[places[-1]], context)
 
 

@@ -52,6 +52,9 @@ def graph(
         "domains": opset,
         "engines_note": TREES_NOTE if trees else head["engines_note"],
     }
+    if before is not None and len(content) > (whole := len(graphs.serialise(before))):
+        larger = f"larger than the fp32 graph: {len(content):,} bytes, not {whole:,}"
+        stated["engines_note"] = "; ".join(filter(None, [stated["engines_note"], larger]))
     certificate.write(out, {**head, "status": "ok", **stated})
     (out / GRAPH).write_bytes(content)
 

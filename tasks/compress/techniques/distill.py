@@ -23,6 +23,7 @@ from tasks.nets.tuning import taught_by
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+UNDOES = networks.ZEROS
 COPIES = 4  # of each row, with classes that the teacher draws
 
 

@@ -215,3 +215,13 @@ def test_ranges_of_a_histogram_take_any_number_of_rows(ranges, digits):
     stated = certificate(digits.compressed("mlp", f"{ranges}_100", plugin, rows=100))
     assert stated["status"] == "ok", stated["reason"]
     assert stated["calibration"]["rows"] == 100
+
+
+def test_a_variant_that_is_larger_says_so(numbers):
+    before, stated = (
+        certificate(f)
+        for f in (numbers.fp32("linear"), numbers.compressed("linear", "q", technique("ptq_int8")))
+    )
+    assert stated["bytes"] > before["bytes"]
+    sizes = f"{stated['bytes']:,} bytes, not {before['bytes']:,}"
+    assert stated["engines_note"] == f"larger than the fp32 graph: {sizes}"
