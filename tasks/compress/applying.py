@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def context_of(
-    data: Prepared, model: Plugin, metrics: list[Plugin], calibration_rows: int, fit: FitContext
+    data: Prepared, metrics: list[Plugin], calibration_rows: int, fit: FitContext
 ) -> Context:
     """Return the circumstances of a recipe's techniques."""
     return Context(
@@ -26,8 +26,8 @@ def context_of(
         matrix=lambda: data.X("train")[_drawn(data, calibration_rows, fit.seed)],
         rows=lambda: training_data(data),
         fit=fit,
-        judge=lambda fitted: _judged(fitted, model, data, metrics),
-        hold=lambda: held(data, model),
+        judge=lambda of, fitted: _judged(fitted, of, data, metrics),
+        hold=lambda of: held(data, of),
         metric=drops.usual(metrics, data.meta),
     )
 
@@ -100,16 +100,18 @@ def applied(
             if reason := unfit(step, parent):
                 raise NotApplicable(reason)
             converted: Converted | None = None
+            becomes = parent.model
             if hasattr(step.module, "convert"):
                 converted = step.module.convert(parent, step.typed, context)
                 graph, load = parent.graph, None
             elif hasattr(step.module, "shrink"):
                 model = step.module.shrink(parent, step.typed, context)
-                graph = exported(model, parent.model, data, tolerance, rows)[0]
+                becomes = after([step], parent.model)
+                graph = exported(model, becomes, data, tolerance, rows)[0]
                 load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
             else:
                 graph, load = step.module.apply(parent, step.typed, context), None
-            parent = Parent(graph, parent.model, load, earlier, (parent, step), converted)
+            parent = Parent(graph, becomes, load, earlier, (parent, step), converted)
         except NotApplicable as why:
             if isinstance(why, NothingToDo) and (left or follows):
                 context.facts[step.name] = {"left_out": str(why)}
@@ -117,6 +119,14 @@ def applied(
             why.technique = step.name
             raise
     return parent
+
+
+def after(steps: Sequence[Plugin], model: Plugin) -> Plugin:
+    """Return the plugin of the model that techniques leave of a model."""
+    for step in steps:
+        own = getattr(step.module, "becomes", None)
+        model = own(step.typed, model) if own else model
+    return model
 
 
 def passes(step: Plugin, model: Plugin) -> int:

@@ -9,7 +9,8 @@ All have `applies(parent)`: None, or why not. One that changes layer by layer ta
 training data, `passes(params, model)`, and whether the graph then has other weights alone,
 `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what gives it the same shape
 sooner, `outline(params, model)`: a search asks before anything is fitted. One that would undo what
-others did has their names in `UNDOES`: behind them it does not apply.
+others did has their names in `UNDOES`: behind them it does not apply. One that returns a model of
+another plugin says which, `becomes(params, model)`, and names it in `uses(params)`.
 What it makes of the model must be what the plugin can save and load again.
 """
 
@@ -105,8 +106,9 @@ class Context:
 
     draw: gives the `calibration`; matrix: gives `calibration_X`; rows: gives the `data`; fit: seed
     of every random choice, threads, device, and the folder that `fitting` has checkpoints in;
-    judge: gives the metrics of a fitted model on the judged rows, to be stated, not to be chosen
-    by; hold: gives the graph's inputs and the target of `held` rows; metric: decides on them;
+    judge: gives the metrics of a plugin's fitted model on the judged rows, to be stated, not to be
+    chosen by; hold: gives the graph's inputs and the target of training rows that a plugin was not
+    fitted on, to choose by; metric: decides on them;
     facts: what a technique states of its work, by its name; turns: numbers its fits.
     """
 
@@ -115,8 +117,8 @@ class Context:
     matrix: Callable[[], np.ndarray]
     rows: Callable[[], FitData]
     fit: FitContext
-    judge: Callable[[Any], dict[str, float | None]]
-    hold: Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]
+    judge: Callable[[Plugin, Any], dict[str, float | None]]
+    hold: Callable[[Plugin], tuple[dict[str, np.ndarray], np.ndarray]]
     metric: Plugin
     facts: dict[str, Any] = field(default_factory=dict)
     turns: Iterator[int] = field(default_factory=count)
@@ -136,11 +138,6 @@ class Context:
     def calibrated(self) -> dict[str, Any] | None:
         """Return what identifies the calibration rows; None: no technique asked for any."""
         return certificate.digest(self.calibration) if "calibration" in vars(self) else None
-
-    @cached_property
-    def held(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return inputs and target of the training rows that no fit has seen: to choose by."""
-        return self.hold()
 
     def fitting(self) -> FitContext:
         """Return the context of the next fit, which goes on from where a killed one was."""

@@ -63,11 +63,7 @@ def write(
     brief = model.with_params(epochs=1) if network else model
     start = Parent(onnx.load(parent / GRAPH), brief, lambda: model.module.load(fitted))
     few = min(calibration_rows, CALIBRATION)
-    context = applying.context_of(data, model, metrics, few, FitContext(seed))
-    if network:
-        context = replace(
-            context, rows=lambda: _few(training_data(data), seed), judge=lambda fitted: {}
-        )
+    context = applying.context_of(data, metrics, few, FitContext(seed))
     pad = _Pad(_as_run(model, start), data, metrics, context, tolerance, start)
     found: dict[str, Any] = {}
     for label, recipe in recipes.items():
@@ -108,6 +104,10 @@ class _Pad:
     ) -> None:
         self.model, self.data, self.metrics = model, data, metrics
         self.context, self.tolerance = context, tolerance
+        seed = context.fit.seed
+        self.brief = replace(  # of what fits
+            context, rows=lambda: _few(training_data(data), seed), judge=lambda *_: {}
+        )
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined((), None)
@@ -124,8 +124,9 @@ class _Pad:
             before, made = self.made[steps], (*steps, applying.words(step))
             try:
                 if made not in self.made:
+                    context = self.brief if hasattr(step.module, "shrink") else self.context
                     self.made[made] = applying.applied(
-                        [step], before, self.context, self.data, self.tolerance, ROWS
+                        [step], before, context, self.data, self.tolerance, ROWS
                     )
             except NothingToDo:
                 if step.name == recipe[-1].name:
@@ -134,8 +135,9 @@ class _Pad:
             steps = made
         dialect = dialect_of(quick)
         outline = self._outlined(steps, dialect)
-        passes = [applying.passes(step, self.model) for step in recipe]
-        lessons = [applying.lessons(step, self.model) for step in recipe]
+        models = [applying.after(recipe[:at], self.model) for at in range(len(recipe))]
+        passes = [applying.passes(s, model) for s, model in zip(recipe, models, strict=True)]
+        lessons = [applying.lessons(s, model) for s, model in zip(recipe, models, strict=True)]
         seconds = [
             self.rows * (often * outline.row_us + taught * self.teaching_us) / 1e6
             for often, taught in zip(passes, lessons, strict=True)
@@ -194,7 +196,8 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
             raise NotApplicable(reason, step.name)
         same = getattr(step.module, "SAME_SHAPE", False)
         asked = same or hasattr(step.module, "convert")
-        if asked and (reason := applying.unfit(step, start)):
+        so_far = replace(start, model=applying.after(recipe[:at], start.model))
+        if asked and (reason := applying.unfit(step, so_far)):
             raise NotApplicable(reason, step.name)
         outline = getattr(step.module, "outline", None)
         if outline and (quicker := outline(step.typed, start.model)):

@@ -75,13 +75,14 @@ def write_compressed(
         return
     data = Prepared(prepared)
     before = onnx.load(parent / GRAPH)
-    context = applying.context_of(data, model, metrics, calibration_rows, FitContext(seed))
-    start = beginnings.resumed(begun, parent, fitted, model, context)
+    context = applying.context_of(data, metrics, calibration_rows, FitContext(seed))
+    done = beginnings.stated(begun)["earlier"] if begun else []
+    so_far = applying.after(recipe[: len(done)], model)
+    start = beginnings.resumed(begun, parent, fitted, so_far, context)
     head = _head(model.name, recipe_label, recipe)
     try:
         try:
-            rest = recipe[len(start.earlier) :]
-            made = applying.applied(rest, start, context, data, tolerance)
+            made = applying.applied(recipe[len(done) :], start, context, data, tolerance)
         except NotApplicable as why:
             write_unmade(out, model, recipe_label, recipe, "not_applicable", why.within(recipe))
             return
@@ -131,7 +132,7 @@ def blame(
             "works layer by layer; ptq_int8 and ptq_int4 do"
         )
     data = Prepared(prepared)
-    context = applying.context_of(data, model, metrics, calibration_rows, fit)
+    context = applying.context_of(data, metrics, calibration_rows, fit)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
     before = applying.applied(recipe[: places[-1]], start, context, data, tolerance, follows=True)
     return layers.blamed(before, recipe[places[-1]], context)

@@ -61,8 +61,8 @@ def context(study: Study) -> Context:
         matrix=lambda: data.X("train"),
         rows=lambda: training_data(data),
         fit=FitContext(),
-        judge=lambda fitted: {},
-        hold=lambda: applying.held(data, study.model("mlp")),
+        judge=lambda model, fitted: {},
+        hold=lambda model: applying.held(data, model),
         metric=study.metrics[0],
     )
 
