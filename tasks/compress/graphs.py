@@ -20,7 +20,8 @@ QUANTISED = (
     *("QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulInteger"),
     *("MatMulIntegerToFloat", "DynamicQuantizeMatMul"),
 )
-FLOATING = (*WEIGHTED, "FusedConv", "FusedGemm", "FusedMatMul", "ConvTranspose")
+FLOATING = (*WEIGHTED, "FusedConv", "FusedGemm", "FusedMatMul", "ConvTranspose", "MatMulNBits")
+WITH_WEIGHTS = (*WEIGHTED, "ConvInteger", "MatMulInteger")  # as their second input
 UNPACKS = ("DequantizeLinear", "Cast", "Reshape")  # between stored weights and their layer
 PREPARE, MODEL = "prepare/", "model/"
 BATCH_ROWS = 1024

@@ -37,8 +37,9 @@ def graph(
     rows = data.feed(data.meta.judged)
     got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
     stated = _judged(got, data, metrics, before)
-    if before is not None and head["precision"] == "int8":
+    if before is not None and head["precision"] in ("int8", "int4"):
         stated["quantised_share"] = certificate.quantised_share(content, head["dialect"])
+    if before is not None and head["precision"] == "int8":
         stated["quantised_weights"] = certificate.quantised_weights(made)
     opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
     trees = graphs.is_trees(made.graph)

@@ -225,3 +225,16 @@ def test_a_variant_that_is_larger_says_so(numbers):
     assert stated["bytes"] > before["bytes"]
     sizes = f"{stated['bytes']:,} bytes, not {before['bytes']:,}"
     assert stated["engines_note"] == f"larger than the fp32 graph: {sizes}"
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [technique("ptq_int8", mode="dynamic"), technique("bf16"), technique("ptq_int8")],
+    ids=["dynamic", "bf16", "static"],
+)
+def test_weights_that_are_not_0_are_counted_however_they_are_stored(plugin, digits):
+    label = "counted_" + plugin.name + str(plugin.params.get("mode", ""))
+    zeros = technique("prune_unstructured", share=0.7, steps=1, epochs=0)
+    stated = certificate(digits.compressed("mlp", label, zeros, plugin))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["nonzero_share"] == pytest.approx(0.3, abs=0.02)
