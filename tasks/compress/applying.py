@@ -9,7 +9,7 @@ from tasks.compress import drops, export, graphs
 from tasks.compress.protocol import Context, Converted, NotApplicable, NothingToDo, Parent
 from tasks.core import scoring
 from tasks.core.fitting import FitContext, training_data
-from tasks.core.plugins import Plugin, unavailable
+from tasks.core.plugins import Plugin, plugin, unavailable
 from tasks.core.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def context_of(
         rows=lambda: training_data(data),
         fit=fit,
         judge=lambda of, fitted: _judged(fitted, of, data, metrics),
-        hold=lambda of: held(data, of),
+        hold=lambda parent: held(data, parent),
         metric=drops.usual(metrics, data.meta),
     )
 
@@ -44,11 +44,12 @@ def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
     return np.sort(order[:rows])
 
 
-def held(data: Prepared, model: Plugin) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def held(data: Prepared, parent: Parent) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return inputs and target of the training rows that a model was not fitted on: those kept for
-    early stopping, or all, where none is or nothing is ever fitted here.
+    early stopping, or all, where none is or nothing was fitted here.
     """
-    fits = getattr(model.module, "LEARNS", True) or hasattr(model.module, "tune")
+    fits = getattr(parent.model.module, "LEARNS", True)
+    fits = fits or any(hasattr(plugin("technique", name), "passes") for name in parent.earlier)
     rows = np.flatnonzero(data.stop == 1)
     rows = rows if fits and len(rows) else np.arange(data.meta.parts["train"])
     return data.feed("train", rows), data.y("train")[rows]

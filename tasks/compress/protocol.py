@@ -107,9 +107,9 @@ class Context:
     draw: gives the `calibration`; matrix: gives `calibration_X`; rows: gives the `data`; fit: seed
     of every random choice, threads, device, and the folder that `fitting` has checkpoints in;
     judge: gives the metrics of a plugin's fitted model on the judged rows, to be stated, not to be
-    chosen by; hold: gives the graph's inputs and the target of training rows that a plugin was not
-    fitted on, to choose by; metric: decides on them;
-    facts: what a technique states of its work, by its name; turns: numbers its fits.
+    chosen by; hold: gives the graph's inputs and the target of training rows that a model was not
+    fitted on, to choose by; metric: decides on them; facts: what a technique states of its work, by
+    its name; turns: numbers its fits.
     """
 
     meta: Meta
@@ -118,7 +118,7 @@ class Context:
     rows: Callable[[], FitData]
     fit: FitContext
     judge: Callable[[Plugin, Any], dict[str, float | None]]
-    hold: Callable[[Plugin], tuple[dict[str, np.ndarray], np.ndarray]]
+    hold: Callable[[Parent], tuple[dict[str, np.ndarray], np.ndarray]]
     metric: Plugin
     facts: dict[str, Any] = field(default_factory=dict)
     turns: Iterator[int] = field(default_factory=count)

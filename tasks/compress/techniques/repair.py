@@ -91,7 +91,7 @@ class _Limit:
     def __init__(
         self, before: Parent, max_drop: float, context: Context, dialect: str | None
     ) -> None:
-        self.feed, self.y = context.hold(before.model)
+        self.feed, self.y = context.hold(before)
         self.context, self.dialect = context, dialect
         self.exact = self._predicted(before.graph)
         self.metric = drops.measure(context.metric, context.meta)

@@ -62,7 +62,7 @@ def context(study: Study) -> Context:
         rows=lambda: training_data(data),
         fit=FitContext(),
         judge=lambda model, fitted: {},
-        hold=lambda model: applying.held(data, model),
+        hold=lambda parent: applying.held(data, parent),
         metric=study.metrics[0],
     )
 
@@ -120,9 +120,15 @@ def test_rows_too_few_for_the_bound_say_so(digits):
 
 
 def test_a_model_fitted_elsewhere_is_held_against_all_training_rows(digits):
-    given, own = (Plugin(kind="model", name=n) for n in ("given", "mlp"))
-    counts = [len(applying.held(digits.data, model)[1]) for model in (given, own)]
-    assert counts == [digits.data.meta.parts["train"], (digits.data.stop == 1).sum()]
+    graph = onnx.load(digits.fp32("mlp") / "model.onnx")
+
+    def count(name: str, *earlier: str) -> int:
+        parent = Parent(graph, Plugin(kind="model", name=name), None, earlier)
+        return len(applying.held(digits.data, parent)[1])
+
+    whole, kept = digits.data.meta.parts["train"], (digits.data.stop == 1).sum()
+    assert count("given") == count("given_keras", "simplify") == whole
+    assert count("mlp") == count("given_keras", "prune_unstructured") == kept
 
 
 def test_graphs_are_opened_as_their_certificate_opens_them(digits, tmp_path, monkeypatch):
