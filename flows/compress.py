@@ -107,6 +107,7 @@ class _Sweep:
             unmapped(self.params.time_limit_s),
             unmapped(workload.seed),
             unmapped(self.device),
+            [self.params.plugins(label)[:at] for label in wave.values()],
         ).result()
 
     def search(self) -> None:

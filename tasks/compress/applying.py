@@ -1,14 +1,15 @@
 """Applies the techniques of a recipe, one to what the one before it left."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.compress import drops, export, graphs
-from tasks.compress.protocol import Context, Converted, NotApplicable, Parent
+from tasks.compress.protocol import Context, Converted, NotApplicable, NothingToDo, Parent
 from tasks.core import scoring
 from tasks.core.fitting import FitContext, training_data
-from tasks.core.plugins import Plugin, unavailable
+from tasks.core.plugins import Plugin, plugin, unavailable
 from tasks.core.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def context_of(
-    data: Prepared, model: Plugin, metrics: list[Plugin], calibration_rows: int, fit: FitContext
+    data: Prepared, metrics: list[Plugin], calibration_rows: int, fit: FitContext
 ) -> Context:
     """Return the circumstances of a recipe's techniques."""
     return Context(
@@ -25,8 +26,8 @@ def context_of(
         matrix=lambda: data.X("train")[_drawn(data, calibration_rows, fit.seed)],
         rows=lambda: training_data(data),
         fit=fit,
-        judge=lambda fitted: _judged(fitted, model, data, metrics),
-        hold=lambda: held(data),
+        judge=lambda of, fitted: _judged(fitted, of, data, metrics),
+        hold=lambda parent: held(data, parent),
         metric=drops.usual(metrics, data.meta),
     )
 
@@ -43,10 +44,14 @@ def _drawn(data: Prepared, rows: int, seed: int) -> np.ndarray:
     return np.sort(order[:rows])
 
 
-def held(data: Prepared) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return inputs and target of the training rows kept for early stopping; of all, if none is."""
+def held(data: Prepared, parent: Parent) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return inputs and target of the training rows that a model was not fitted on: those kept for
+    early stopping, or all, where none is or nothing was fitted here.
+    """
+    fits = getattr(parent.model.module, "LEARNS", True)
+    fits = fits or any(hasattr(plugin("technique", name), "passes") for name in parent.earlier)
     rows = np.flatnonzero(data.stop == 1)
-    rows = rows if len(rows) else np.arange(data.meta.parts["train"])
+    rows = rows if fits and len(rows) else np.arange(data.meta.parts["train"])
     return data.feed("train", rows), data.y("train")[rows]
 
 
@@ -83,32 +88,46 @@ def applied(
     data: Prepared,
     tolerance: float,
     rows: int | None = None,
+    follows: bool = False,
 ) -> Parent:
-    """Return what the last technique leaves; rows: see `exported`.
+    """Return what the last technique leaves; rows: see `exported`; follows: another one does.
 
     Raises:
         NotApplicable: a technique does not fit what the one before it left.
     """
-    for step in recipe:
+    for left, step in zip(range(len(recipe) - 1, -1, -1), recipe, strict=True):
         earlier = (*parent.earlier, step.name)
         try:
             if reason := unfit(step, parent):
                 raise NotApplicable(reason)
             converted: Converted | None = None
+            becomes = parent.model
             if hasattr(step.module, "convert"):
                 converted = step.module.convert(parent, step.typed, context)
                 graph, load = parent.graph, None
             elif hasattr(step.module, "shrink"):
                 model = step.module.shrink(parent, step.typed, context)
-                graph = exported(model, parent.model, data, tolerance, rows)[0]
+                becomes = after([step], parent.model)
+                graph = exported(model, becomes, data, tolerance, rows)[0]
                 load = lambda made=model: made  # noqa: E731 - the model, when it is asked for
             else:
                 graph, load = step.module.apply(parent, step.typed, context), None
-            parent = Parent(graph, parent.model, load, earlier, (parent, step), converted)
+            parent = Parent(graph, becomes, load, earlier, (parent, step), converted)
         except NotApplicable as why:
+            if isinstance(why, NothingToDo) and (left or follows):
+                context.facts[step.name] = {"left_out": str(why)}
+                continue
             why.technique = step.name
             raise
     return parent
+
+
+def after(steps: Sequence[Plugin], model: Plugin) -> Plugin:
+    """Return the plugin of the model that techniques leave of a model."""
+    for step in steps:
+        own = getattr(step.module, "becomes", None)
+        model = own(step.typed, model) if own else model
+    return model
 
 
 def passes(step: Plugin, model: Plugin) -> int:
@@ -128,6 +147,12 @@ def words(step: Plugin) -> str:
     return f"{step.name} {step.typed.model_dump_json()}"
 
 
+def undoes(step: Plugin, earlier: Sequence[str]) -> str | None:
+    """Return why a technique cannot follow those earlier ones, or None."""
+    undone = [name for name in earlier if name in getattr(step.module, "UNDOES", ())]
+    return f"it would undo {undone[-1]}: put it before that" if undone else None
+
+
 def unfit(step: Plugin, parent: Parent) -> str | None:
     """Return why a technique does not fit what it is given, or None."""
     if parent.converted:
@@ -136,4 +161,6 @@ def unfit(step: Plugin, parent: Parent) -> str | None:
         return reason
     if parent.load is None and {"shrink", "convert"} & set(vars(step.module)):
         return f"it starts from the fitted model: put it before {parent.earlier[-1]}"
+    if reason := undoes(step, parent.earlier):
+        return reason
     return step.module.applies(parent) or unavailable("technique", step.name)

@@ -28,8 +28,9 @@ def of(recipe: list[Plugin], model: Plugin) -> list[Steps]:
     found: list[Steps] = []
     if not getattr(model.module, "SAVES_CHANGED", True):
         return found
-    for step in recipe:
-        if not hasattr(step.module, "shrink") or not applying.passes(step, model):
+    for at, step in enumerate(recipe):
+        so_far = applying.after(recipe[:at], model)
+        if not hasattr(step.module, "shrink") or not applying.passes(step, so_far):
             break
         found.append((*(found[-1] if found else ()), applying.words(step)))
     return found
@@ -57,20 +58,20 @@ def write(
     tolerance: float,
     fit: FitContext,
 ) -> None:
-    """Write what a technique makes of a model, or of what a beginning left of it.
+    """Write what a technique makes of a model, or of what a beginning left: a model of `model`.
 
     Raises:
         TransientError: out of memory or an I/O error, so that it can be tried again.
     """
     data = Prepared(prepared)
-    context = applying.context_of(data, model, metrics, 0, fit)
+    context = applying.context_of(data, metrics, 0, fit)
     start = resumed(begun, parent, fitted, model, context)
     try:
         made = applying.applied([step], start, context, data, tolerance)
         if context.calibrated:
             raise ValueError("a technique that fits further has no calibration rows")
         (out / FITTED).mkdir(exist_ok=True)
-        model.module.save(made.fitted, out / FITTED)
+        made.model.module.save(made.fitted, out / FITTED)
         _check_saved(out / FITTED, made, data, tolerance)
         if fit.pieces > 1:
             context.facts["pieces"] = fit.pieces
@@ -119,7 +120,8 @@ def resumed(
 ) -> Parent:
     """Return what the next technique of a recipe is applied to; its facts are the context's.
 
-    parent, fitted: folders of the fp32 graph and its model, where nothing is `begun`.
+    parent, fitted: folders of the fp32 graph and its model, where nothing is `begun`; model: the
+    plugin of what is.
     """
     import onnx
 

@@ -70,18 +70,26 @@ def quantised_weights(model: "onnx.ModelProto") -> dict[str, int]:
 
 
 def nonzero_share(model: "onnx.ModelProto") -> float | None:
-    """Return the share of the layers' weights that are not 0; None: there are none.
+    """Return the share of the layers' weights that are not 0; None: there are none (trees).
 
-    An integer counts as 0 where it stands for it: at its zero point, which is 0 in every dialect.
+    An integer counts as 0 where it stands for it: at its zero point, which is 0 in every dialect,
+    and 8 of the nibbles of MatMulNBits.
     """
     from onnx import numpy_helper
 
     tensors = {t.name: t for t in model.graph.initializer}
     unpacked = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type in graphs.UNPACKS}
-    names = {n.input[1] for n in graphs.weighted(model.graph)}
+    layers = [n for n in graphs.of_model(model.graph) if n.op_type in graphs.WITH_WEIGHTS]
+    names = {n.input[1] for n in layers}
     while packed := names & set(unpacked):
         names = names - packed | {unpacked[n] for n in packed}
     weights = [numpy_helper.to_array(tensors[n]) for n in sorted(names) if n in tensors]
+    for node in model.graph.node:
+        if node.op_type == "MatMulNBits":
+            packed = numpy_helper.to_array(tensors[node.input[1]])
+            shape = {a.name: a.i for a in node.attribute}
+            nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(shape["N"], -1)
+            weights.append(nibbles[:, : shape["K"]].astype(np.int8) - 8)
     count = sum(w.size for w in weights)
     return sum(int(np.count_nonzero(w)) for w in weights) / count if count else None
 

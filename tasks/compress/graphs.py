@@ -20,7 +20,8 @@ QUANTISED = (
     *("QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulInteger"),
     *("MatMulIntegerToFloat", "DynamicQuantizeMatMul"),
 )
-FLOATING = (*WEIGHTED, "FusedConv", "FusedGemm", "FusedMatMul", "ConvTranspose")
+FLOATING = (*WEIGHTED, "FusedConv", "FusedGemm", "FusedMatMul", "ConvTranspose", "MatMulNBits")
+WITH_WEIGHTS = (*WEIGHTED, "ConvInteger", "MatMulInteger")  # as their second input
 UNPACKS = ("DequantizeLinear", "Cast", "Reshape")  # between stored weights and their layer
 PREPARE, MODEL = "prepare/", "model/"
 BATCH_ROWS = 1024
@@ -38,6 +39,18 @@ def weighted(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":
     return [
         n for n in of_model(graph) if n.op_type in WEIGHTED and any(i in constants for i in n.input)
     ]
+
+
+def is_half(graph: "onnx.GraphProto") -> bool:
+    """Return whether all weights of the model's Conv, Gemm and MatMul nodes are float16."""
+    from onnx import TensorProto
+
+    types = {i.name: i.data_type for i in graph.initializer}
+    types |= {
+        n.output[0]: a.t.data_type for n in graph.node for a in n.attribute if a.HasField("t")
+    }
+    found = {types[name] for n in weighted(graph) for name in n.input if name in types}
+    return found == {TensorProto.FLOAT16}
 
 
 def flat(graph: "onnx.GraphProto") -> "list[onnx.NodeProto]":

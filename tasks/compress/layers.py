@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.compress import graphs
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
 from tasks.core import progress
 from tasks.core.plugins import Plugin
 
@@ -42,13 +42,14 @@ def _each(parent: Parent, step: Plugin, context: Context) -> Iterator[Blame]:
     spread = float(exact.std()) or 1.0
     values = graphs.weights(parent.graph.graph)
     layers = [n for n in graphs.flat(parent.graph.graph) if n.input[1] in values]
+    dialect = dialect_of([step])
     for at, node in enumerate(layers):
         progress.report(at / len(layers), f"{at + 1} of {len(layers)} layers")
         try:
             made = step.module.apply(parent, step.typed, context, only=[node.name])
         except NotApplicable:  # it leaves this layer as it is
             continue
-        moved = _logits(graphs.run(graphs.session(made), rows), context) - exact
+        moved = _logits(graphs.run(graphs.session(made, dialect=dialect), rows), context) - exact
         error = float(np.sqrt(np.mean(moved**2))) / spread
         yield Blame(node.name, node.op_type, int(np.prod(values[node.input[1]].dims)), error)
 

@@ -6,6 +6,8 @@ from typing import Any
 from tasks.compress.protocol import Context, Parent
 from tasks.nets.tuning import Tuning
 
+ZEROS = ("prune_unstructured", "sparse_2_4")  # techniques whose zeros later fits keep
+
 
 def unfit(parent: Parent) -> str | None:
     """Return None where the model is a network that can be fitted further, else why not."""
@@ -38,8 +40,13 @@ def with_module(model: Any, module: Any) -> Any:
 
 
 def tuned(model: Any, parent: Parent, context: Context, tuning: Tuning) -> Any:
-    """Return a fitted model fitted further on its own training rows."""
+    """Return a fitted model fitted further on its own training rows; zeros that an earlier
+    technique made stay.
+    """
     if not tuning.epochs:
         return model
+    if set(ZEROS) & set(parent.earlier):
+        masks = {n: (w.detach() != 0).float() for n, w in weights(model.module).items()}
+        tuning = replace(tuning, masks=masks)
     plugin = parent.model
     return plugin.module.tune(model, plugin.typed, context.data, context.fitting(), tuning)

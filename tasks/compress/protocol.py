@@ -8,7 +8,9 @@ All have `applies(parent)`: None, or why not. One that changes layer by layer ta
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
 training data, `passes(params, model)`, and whether the graph then has other weights alone,
 `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what gives it the same shape
-sooner, `outline(params, model)`: a search asks before anything is fitted.
+sooner, `outline(params, model)`: a search asks before anything is fitted. One that would undo what
+others did has their names in `UNDOES`: behind them it does not apply. One that returns a model of
+another plugin says which, `becomes(params, model)`, and names it in `uses(params)`.
 What it makes of the model must be what the plugin can save and load again.
 """
 
@@ -20,13 +22,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasks.compress import certificate
+from tasks.compress import certificate, graphs
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Meta
 
 if TYPE_CHECKING:
     import onnx
+
+LOWER = ("fp16", "bf16", "ptq_int8", "ptq_int4")  # techniques that leave no float32 weights
 
 
 class NotApplicable(Exception):
@@ -39,6 +43,16 @@ class NotApplicable(Exception):
     def within(self, recipe: list[Plugin]) -> str:
         """Return the reason, and whose it is where the recipe has others."""
         return str(self) if len(recipe) == 1 else f"{self.technique}: {self}"
+
+
+def dialect_of(recipe: list[Plugin]) -> str | None:
+    """Return which engines' form of INT8 or INT4 a recipe's graph speaks, if of any."""
+    spoken = [s.module.dialect(s.typed) for s in recipe if hasattr(s.module, "dialect")]
+    return spoken[-1] if spoken else None
+
+
+class NothingToDo(NotApplicable):
+    """Raised by a technique that leaves the graph as it is: a recipe goes on with its next one."""
 
 
 class Converted(NamedTuple):
@@ -71,6 +85,14 @@ class Parent:
     last: "tuple[Parent, Plugin] | None" = None
     converted: Converted | None = None
 
+    @property
+    def lowered(self) -> str | None:
+        """Return why a technique that starts from float32 weights does not fit, or None."""
+        if by := [name for name in self.earlier if name in LOWER]:
+            return f"it starts from float32 weights, not from those that {by[-1]} left"
+        half = graphs.is_half(self.graph.graph)
+        return "it starts from float32 weights, and they are float16" if half else None
+
     @cached_property
     def fitted(self) -> Any:
         """Return the fitted model; only a technique with `shrink` may ask for it."""
@@ -84,9 +106,10 @@ class Context:
 
     draw: gives the `calibration`; matrix: gives `calibration_X`; rows: gives the `data`; fit: seed
     of every random choice, threads, device, and the folder that `fitting` has checkpoints in;
-    judge: gives the metrics of a fitted model on the judged rows, to be stated, not to be chosen
-    by; hold: gives the graph's inputs and the target of `held` rows; metric: decides on them;
-    facts: what a technique states of its work, by its name; turns: numbers its fits.
+    judge: gives the metrics of a plugin's fitted model on the judged rows, to be stated, not to be
+    chosen by; hold: gives the graph's inputs and the target of training rows that a model was not
+    fitted on, to choose by; metric: decides on them; facts: what a technique states of its work, by
+    its name; turns: numbers its fits.
     """
 
     meta: Meta
@@ -94,8 +117,8 @@ class Context:
     matrix: Callable[[], np.ndarray]
     rows: Callable[[], FitData]
     fit: FitContext
-    judge: Callable[[Any], dict[str, float | None]]
-    hold: Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]
+    judge: Callable[[Plugin, Any], dict[str, float | None]]
+    hold: Callable[[Parent], tuple[dict[str, np.ndarray], np.ndarray]]
     metric: Plugin
     facts: dict[str, Any] = field(default_factory=dict)
     turns: Iterator[int] = field(default_factory=count)
@@ -115,11 +138,6 @@ class Context:
     def calibrated(self) -> dict[str, Any] | None:
         """Return what identifies the calibration rows; None: no technique asked for any."""
         return certificate.digest(self.calibration) if "calibration" in vars(self) else None
-
-    @cached_property
-    def held(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return inputs and target of the training rows that the fit kept back: to choose by."""
-        return self.hold()
 
     def fitting(self) -> FitContext:
         """Return the context of the next fit, which goes on from where a killed one was."""

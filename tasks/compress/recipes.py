@@ -7,6 +7,7 @@ HALF: Entry = {"prune_structured": {"share": 0.5}}
 MOST: Entry = {"prune_structured": {"share": 0.75}}
 STUDENT: Entry = {"distill": {"share": 0.5}}
 SMALL_STUDENT: Entry = {"distill": {"share": 0.25}}
+NETWORK: Entry = {"distill": {"into": "mlp", "student": {"width": 64}}}
 THIN: Entry = {"low_rank": {"energy": 0.9}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
 ALL: dict[str, list[Entry]] = {
@@ -31,6 +32,7 @@ ALL: dict[str, list[Entry]] = {
     "student_int8": [STUDENT, INT8],
     "small_student": [SMALL_STUDENT],
     "small_student_int8": [SMALL_STUDENT, INT8],
+    "student_mlp_int8": [NETWORK, INT8],
     "low_rank": [THIN],
     "low_rank_int8": [THIN, INT8],
     "zeros": [ZEROS],

@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.compress import applying, beginnings, drops, ensembles, export, graphs
 from tasks.compress.beginnings import Steps
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, NotApplicable, NothingToDo, Parent, dialect_of
 from tasks.compress.search import Sketch, share_lost
 from tasks.compress.work import float_us, microseconds
 from tasks.compress.writing import GRAPH
@@ -63,11 +63,7 @@ def write(
     brief = model.with_params(epochs=1) if network else model
     start = Parent(onnx.load(parent / GRAPH), brief, lambda: model.module.load(fitted))
     few = min(calibration_rows, CALIBRATION)
-    context = applying.context_of(data, model, metrics, few, FitContext(seed))
-    if network:
-        context = replace(
-            context, rows=lambda: _few(training_data(data), seed), judge=lambda fitted: {}
-        )
+    context = applying.context_of(data, metrics, few, FitContext(seed))
     pad = _Pad(_as_run(model, start), data, metrics, context, tolerance, start)
     found: dict[str, Any] = {}
     for label, recipe in recipes.items():
@@ -108,6 +104,10 @@ class _Pad:
     ) -> None:
         self.model, self.data, self.metrics = model, data, metrics
         self.context, self.tolerance = context, tolerance
+        seed = context.fit.seed
+        self.brief = replace(  # of what fits
+            context, rows=lambda: _few(training_data(data), seed), judge=lambda *_: {}
+        )
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined((), None)
@@ -115,21 +115,29 @@ class _Pad:
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
         self.teaching_us = TEACHING * row_us
         self.judging_s = judged * (JUDGED_US + JUDGING * row_us) / 1e6
-        self.score = self._score(start.graph)
+        self.score = self._score(start.graph, None)
 
     def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
         """Return what is known of a recipe by what its `quick` steps make of the model."""
         steps: Steps = ()
         for step in quick:
-            before, steps = self.made[steps], (*steps, applying.words(step))
-            if steps not in self.made:
-                self.made[steps] = applying.applied(
-                    [step], before, self.context, self.data, self.tolerance, ROWS
-                )
-        ways = [s.module.dialect(s.typed) for s in quick if hasattr(s.module, "dialect")]
-        outline = self._outlined(steps, ways[-1] if ways else None)
-        passes = [applying.passes(step, self.model) for step in recipe]
-        lessons = [applying.lessons(step, self.model) for step in recipe]
+            before, made = self.made[steps], (*steps, applying.words(step))
+            try:
+                if made not in self.made:
+                    context = self.brief if hasattr(step.module, "shrink") else self.context
+                    self.made[made] = applying.applied(
+                        [step], before, context, self.data, self.tolerance, ROWS
+                    )
+            except NothingToDo:
+                if step.name == recipe[-1].name:
+                    raise
+                continue  # with the next, as the variant will
+            steps = made
+        dialect = dialect_of(quick)
+        outline = self._outlined(steps, dialect)
+        models = [applying.after(recipe[:at], self.model) for at in range(len(recipe))]
+        passes = [applying.passes(s, model) for s, model in zip(recipe, models, strict=True)]
+        lessons = [applying.lessons(s, model) for s, model in zip(recipe, models, strict=True)]
         seconds = [
             self.rows * (often * outline.row_us + taught * self.teaching_us) / 1e6
             for often, taught in zip(passes, lessons, strict=True)
@@ -139,10 +147,11 @@ class _Pad:
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         loss = None
         if not any(passes):
-            loss = share_lost(self.score, self._score(self.made[steps].graph), self.data.meta.task)
+            score = self._score(self.made[steps].graph, dialect)
+            loss = share_lost(self.score, score, self.data.meta.task)
         return Sketch(
             size=outline.size / self.before.size,
-            weights=outline.weights / self.before.weights * math.prod(kept),
+            weights=outline.weights / self.before.weights * min(kept, default=1.0),
             work=outline.work / self.before.work,
             loss=loss,
             seconds=START_S + self.judging_s + sum(seconds[shared:]),
@@ -162,9 +171,9 @@ class _Pad:
             self.outlines[steps] = _Outline(size, _weights(graph), work, row_us)
         return self.outlines[steps]
 
-    def _score(self, model: "onnx.ModelProto") -> float | None:
+    def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
-        got = graphs.run(graphs.session(model), self.data.feed(meta.judged))
+        got = graphs.run(graphs.session(model, dialect=dialect), self.data.feed(meta.judged))
         y = self.data.y(meta.judged)
         return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
 
@@ -182,11 +191,14 @@ def _tree_nodes(model: "onnx.ModelProto") -> int:
 def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
     """Return the steps that give a graph its shape, each with one pass over the data."""
     once, kept = ("epochs", "steps"), []
-    for step in recipe:
+    for at, step in enumerate(recipe):
+        if reason := applying.undoes(step, [s.name for s in recipe[:at]]):
+            raise NotApplicable(reason, step.name)
         same = getattr(step.module, "SAME_SHAPE", False)
         outline = getattr(step.module, "outline", None)
         asked = same or outline or hasattr(step.module, "convert")
-        if asked and (reason := applying.unfit(step, start)):
+        so_far = replace(start, model=applying.after(recipe[:at], start.model))
+        if asked and (reason := applying.unfit(step, so_far)):
             raise NotApplicable(reason, step.name)
         if outline and (quicker := outline(step.typed, start.model)):
             kept.append(quicker)

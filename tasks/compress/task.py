@@ -1,8 +1,10 @@
 """The tasks of `compress`: a model's whole graph, and what each recipe makes of it."""
 
+from collections.abc import Sequence
+
 from prefect import task
 
-from tasks.compress import beginnings, sketches, variants
+from tasks.compress import applying, beginnings, sketches, variants
 from tasks.compress.params import FP32
 from tasks.core import checkpoints, child, devices, logs, pieces, slots, store
 from tasks.core.artifacts import Artifact
@@ -77,13 +79,16 @@ def shrink(
     time_limit_s: float,
     seed: int,
     device: str,
+    earlier: Sequence[Plugin] = (),
 ) -> Artifact:
     """Return `shrunk/<model>/<technique>`: what a technique that fits further makes of a model, or
-    of what is `begun`. Recipes that begin alike share it; `label` is the first of them.
+    of what is `begun`, by the techniques `earlier`. Recipes that begin alike share it; `label` is
+    the first of them.
     """
     if begun and beginnings.stated(begun.path)["status"] != "ok":
         return begun
-    device, note = devices.placed(model.name, device)
+    student = applying.after([*earlier, step], model)
+    device, note = devices.placed(student.name, device)
     if note:
         logs.warn(note)
     needed = devices.need_mib(prepared.file("X_train.npy"), prepared.file("y_train.npy"))
@@ -94,7 +99,8 @@ def shrink(
         fit = FitContext(seed, threads, device, checkpoint, count)
         child.run(
             beginnings.write,
-            *(out, parent.path, fitted.path, begins, model, step, prepared.path),
+            *(out, parent.path, fitted.path, begins, applying.after(earlier, model), step),
+            prepared.path,
             *(metrics, tolerance, fit),
             threads=threads,
             seed=seed,
@@ -108,7 +114,7 @@ def shrink(
                 checkpoints.kept(beginnings.__name__, *same) as checkpoint,
                 slots.working(device, needed),
             ):
-                pieces.fewest(work, pieces.most(model), logs.warn)
+                pieces.fewest(work, pieces.most(student), logs.warn)
         except TimeLimitExceeded as error:
             beginnings.write_unmade(out, step, "failed", str(error))
         return store.put(f"shrunk/{model.name}/{step.name}", out)

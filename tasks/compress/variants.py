@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks.compress import applying, beginnings, certificate, export, layers, writing
 from tasks.compress.params import FP32
-from tasks.compress.protocol import NotApplicable, Parent
+from tasks.compress.protocol import NotApplicable, Parent, dialect_of
 from tasks.compress.writing import GRAPH
 from tasks.core.errors import ParamsError, transient
 from tasks.core.fitting import FitContext
@@ -75,13 +75,14 @@ def write_compressed(
         return
     data = Prepared(prepared)
     before = onnx.load(parent / GRAPH)
-    context = applying.context_of(data, model, metrics, calibration_rows, FitContext(seed))
-    start = beginnings.resumed(begun, parent, fitted, model, context)
+    context = applying.context_of(data, metrics, calibration_rows, FitContext(seed))
+    done = beginnings.stated(begun)["earlier"] if begun else []
+    so_far = applying.after(recipe[: len(done)], model)
+    start = beginnings.resumed(begun, parent, fitted, so_far, context)
     head = _head(model.name, recipe_label, recipe)
     try:
         try:
-            rest = recipe[len(start.earlier) :]
-            made = applying.applied(rest, start, context, data, tolerance)
+            made = applying.applied(recipe[len(done) :], start, context, data, tolerance)
         except NotApplicable as why:
             write_unmade(out, model, recipe_label, recipe, "not_applicable", why.within(recipe))
             return
@@ -131,21 +132,19 @@ def blame(
             "works layer by layer; ptq_int8 and ptq_int4 do"
         )
     data = Prepared(prepared)
-    context = applying.context_of(data, model, metrics, calibration_rows, fit)
+    context = applying.context_of(data, metrics, calibration_rows, fit)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
-    before = applying.applied(recipe[: places[-1]], start, context, data, tolerance)
+    before = applying.applied(recipe[: places[-1]], start, context, data, tolerance, follows=True)
     return layers.blamed(before, recipe[places[-1]], context)
 
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:
     """Return the part of `variant.json` that is known beforehand; the rest is null."""
-    precision, dialect, note = FP32, None, None
+    precision, note = FP32, None
     for step in recipe:
         if hasattr(step.module, "note"):
             note = step.module.note(step.typed) or note
         precision = _precision(step) or precision
-        if hasattr(step.module, "dialect"):
-            dialect = step.module.dialect(step.typed)
     unknown = dict.fromkeys(UNKNOWN)
     return {
         **unknown,
@@ -154,7 +153,7 @@ def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]
         "recipe": [step.name for step in recipe],
         "recipe_params": [step.typed.model_dump(mode="json") for step in recipe],
         "precision": precision,
-        "dialect": dialect,
+        "dialect": dialect_of(recipe),
         "engines_note": note,
     }
 

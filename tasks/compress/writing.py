@@ -37,8 +37,9 @@ def graph(
     rows = data.feed(data.meta.judged)
     got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
     stated = _judged(got, data, metrics, before)
-    if before is not None and head["precision"] == "int8":
+    if before is not None and head["precision"] in ("int8", "int4"):
         stated["quantised_share"] = certificate.quantised_share(content, head["dialect"])
+    if before is not None and head["precision"] == "int8":
         stated["quantised_weights"] = certificate.quantised_weights(made)
     opset = {o.domain or "ai.onnx": o.version for o in made.opset_import}
     trees = graphs.is_trees(made.graph)
@@ -52,6 +53,9 @@ def graph(
         "domains": opset,
         "engines_note": TREES_NOTE if trees else head["engines_note"],
     }
+    if before is not None and len(content) > (whole := len(graphs.serialise(before))):
+        larger = f"larger than the fp32 graph: {len(content):,} bytes, not {whole:,}"
+        stated["engines_note"] = "; ".join(filter(None, [stated["engines_note"], larger]))
     certificate.write(out, {**head, "status": "ok", **stated})
     (out / GRAPH).write_bytes(content)
 

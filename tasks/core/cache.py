@@ -119,12 +119,13 @@ def content(value: Any, name: str = "") -> Any:
         return {"artifact": value.name, "digest": value.digest}
     if isinstance(value, Plugin):
         module = value.module
+        uses = getattr(module, "uses", lambda params: [])(value.typed)
         return {
             "plugin": f"{value.kind} {value.name}",
             "params": value.typed.model_dump(mode="json"),
             "code": closure.code_of(module.__name__),
             "libraries": {name: version(name) for name in getattr(module, "LIBRARIES", ())},
-        }
+        } | ({"uses": content(uses)} if uses else {})
     if isinstance(value, BaseModel):
         return {key: content(item, key) for key, item in sorted(dict(value).items())}
     if name == "device" and isinstance(value, str):

@@ -2,7 +2,8 @@
 
 A plugin is a module. It has a `Params` class (a `PluginParams`) with its defaults, the functions of
 its kind's protocol, and optionally `LIBRARIES` (names of the distributions whose version matters
-to its results) and `available()` (None, or why it cannot be used here and what to install).
+to its results), `available()` (None, or why it cannot be used here and what to install) and
+`uses(params)` (other plugins that it runs, which are part of its key in the cache).
 """
 
 import difflib

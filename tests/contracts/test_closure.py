@@ -21,7 +21,8 @@ workloads:
     ingest: {dataset: generated, options: {rows: 120}}
     validate: {expectations: null}
     train: {models: {baseline: {}, linear: {}, light_gbm: {rounds: 5}}}
-    compress: {recipes: {fp16: [fp16], half: [truncate]}}
+    compress: {recipes: {fp16: [fp16], half: [truncate], network: [
+      {distill: {into: mlp, student: {width: 8, epochs: 1}}}, {qat: {epochs: 1}}, ptq_int8]}}
     benchmark: {engines: [native, onnx_runtime], batch_sizes: [1], samples: 100, samples_more: 100}
 """
 
@@ -65,7 +66,7 @@ class Watch:
 
 def _plugins(value: Any) -> list[Plugin]:
     if isinstance(value, Plugin):
-        return [value]
+        return [value, *getattr(value.module, "uses", lambda params: [])(value.typed)]
     if isinstance(value, BaseModel):  # a step's params hold plugins, and the key looks into them
         value = dict(value)
     if isinstance(value, dict):
@@ -109,3 +110,4 @@ def test_what_a_task_runs_is_in_its_key(api: str, tmp_path, monkeypatch, temper_
     }
     assert {task: found for task, found in outside.items() if found} == {}
     assert sum(len(seen) for seen in watch.ran.values()) > 60
+    assert "tasks.train.models.mlp" in watch.ran["shrink"], "trees taught a network"

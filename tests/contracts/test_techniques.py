@@ -8,7 +8,7 @@ import pytest
 from tasks.compress import graphs
 from tasks.compress.protocol import Parent
 from tasks.core import plugins
-from tests.compressed import FOLLOWS, KERAS, Study, certificate, recipe_of
+from tests.compressed import FOLLOWS, KERAS, Study, certificate, recipe_of, technique
 from tests.prepared import prepared_table
 
 pytestmark = pytest.mark.contracts
@@ -72,6 +72,22 @@ def test_it_compresses_or_says_why_not(name, model, study):
         assert old == new
     again = compressed(study, model, name, "again")
     assert (again / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+
+
+def test_one_whose_model_is_of_another_plugin_names_it_for_the_key_and_goes_on(study):
+    """What `becomes` names is among what `uses` does, and techniques for networks follow."""
+    into = {"distill": {"into": "mlp", "student": {"width": 16, "epochs": 1}}}
+    assert {n for n in NAMES if hasattr(plugins.plugin("technique", n), "becomes")} == set(into)
+    for name, params in into.items():
+        step, model = technique(name, **params), study.model("light_gbm")
+        becomes = step.module.becomes(step.typed, model)
+        assert becomes != model
+        assert becomes in step.module.uses(step.typed)
+        assert step.module.becomes(technique(name).typed, model) == model
+        for following in ("prune_structured", "prune_unstructured", "qat", "fp16", "ptq_int8"):
+            recipe = [step, *recipe_of(following)]
+            stated = certificate(study.compressed("light_gbm", f"{name}_{following}", *recipe))
+            assert stated["status"] == "ok", stated["reason"]
 
 
 @pytest.mark.parametrize("name", NAMES)

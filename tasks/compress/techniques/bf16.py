@@ -28,7 +28,9 @@ def note(params: Params) -> str:
 
 def applies(parent: Parent) -> str | None:
     """Return None, or why there is nothing to store in fewer bytes."""
-    return None if graphs.weights(parent.graph.graph) else "no float32 weights to store smaller"
+    if not graphs.weights(parent.graph.graph):
+        return "no float32 weights to store smaller"
+    return parent.lowered
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":

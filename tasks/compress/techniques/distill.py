@@ -1,20 +1,20 @@
-"""A smaller model of the same kind that learns from the fitted one as well as from the data.
+"""A smaller model that learns from the fitted one as well as from the data.
 
 Hinton et al. 2015 (arXiv 1503.02531). A network is narrower and learns from the teacher's outputs;
-an ensemble has fewer trees and learns from targets that the teacher gave. One of the same size that
-learnt from the data alone stands beside it in the certificate (`alone`): the teacher is worth the
-difference. Not for a model that is not much better than such a small one, nor where training data
-is short of the real rows.
+an ensemble has fewer trees, or hands on to a small network (`into`), and either learns from targets
+that the teacher gave. One of the same size that learnt from the data alone stands beside it in the
+certificate (`alone`): the teacher is worth the difference. Not for a model that is not much better
+than such a small one, nor where training data is short of the real rows.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from tasks.compress import networks
-from tasks.compress.protocol import Context, Parent
+from tasks.compress import graphs, networks
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core import progress
 from tasks.core.errors import ParamsError
 from tasks.core.fitting import FitData
@@ -23,6 +23,7 @@ from tasks.nets.tuning import taught_by
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+UNDOES = networks.ZEROS
 COPIES = 4  # of each row, with classes that the teacher draws
 
 
@@ -30,6 +31,9 @@ class Params(PluginParams):
     """The student's size, and how much it listens to its teacher."""
 
     share: float = Field(default=0.5, gt=0, lt=1, description="of the teacher's width, or trees")
+    into: Literal["mlp"] | None = Field(
+        default=None, description="a network that learns from trees, of `student`; null: no other"
+    )
     student: dict[str, Any] = Field(
         default_factory=dict,
         description="params of the model that the student has instead: `{width: 12}`",
@@ -39,10 +43,32 @@ class Params(PluginParams):
         default=3.0, gt=0, description="that softens a network's probabilities"
     )
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Params":
+        for model in uses(self):
+            try:
+                _given(model.module.Params(), self.student)
+            except ParamsError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+
+def uses(params: Params) -> list[Plugin]:
+    """Return the model that it fits where that is not the teacher's own."""
+    if params.into is None:
+        return []
+    return [Plugin(kind="model", name=params.into, params=params.student)]
+
+
+def becomes(params: Params, model: Plugin) -> Plugin:
+    """Return the student's plugin."""
+    return next(iter(uses(params)), model)
+
 
 def passes(params: Params, model: Plugin) -> int:
-    """Return how often it goes over the training data: two students learn."""
-    return 2 * getattr(model.typed, "epochs", 1)
+    """Return how often it goes over the training data, at most: two students learn."""
+    copies = COPIES if params.into else 1
+    return 2 * copies * getattr(becomes(params, model).typed, "epochs", 1)
 
 
 def lessons(params: Params, model: Plugin) -> int:
@@ -51,15 +77,20 @@ def lessons(params: Params, model: Plugin) -> int:
 
 
 def outline(params: Params, model: Plugin) -> Plugin | None:
-    """Return what gives a graph the same shape sooner: as many trees, cut instead of taught."""
+    """Return what gives a graph the same shape sooner: as many trees, cut instead of taught, or a
+    network of one pass.
+    """
+    if params.into:
+        brief = {**params.model_dump(), "student": {**params.student, "epochs": 1}}
+        return Plugin(kind="technique", name="distill", params=brief)
     if not hasattr(model.module, "truncate"):
         return None
     return Plugin(kind="technique", name="truncate", params={"share": params.share})
 
 
 def applies(parent: Parent) -> str | None:
-    """Return None, or why there is no smaller model of the same kind."""
-    if networks.unfit(parent) and not hasattr(parent.model.module, "fewer_trees"):
+    """Return None, or why there is no smaller model of it."""
+    if networks.unfit(parent) and not graphs.is_trees(parent.graph.graph):
         return "neither a network nor an ensemble of trees"
     return None
 
@@ -69,27 +100,49 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
 
     Raises:
         ParamsError: `student` has params that the model has not.
+        NotApplicable: there is no such student of this teacher.
     """
-    module, typed, data = parent.model.module, parent.model.typed, context.data
-    trees = hasattr(module, "fewer_trees")
-    if trees:
-        small = module.fewer_trees(parent.fitted, typed, params.share)
-    else:
-        small = module.narrower(typed, params.share)
-    small = _given(small, params.student)
+    teacher = parent.model.module
+    trees = bool(networks.unfit(parent))
+    module, small = _student(parent, params, context.meta.task)
+    data = context.data
     with progress.within(0.0, 0.5, "alone"):
-        alone = module.fit(data, small, context.fitting())
+        rows = data
+        if params.into and data.task == "classification":  # as many steps as the one that is taught
+            rows = replace(data, X=np.tile(data.X, (COPIES, 1)), y=np.tile(data.y, COPIES))
+        alone = module.fit(rows, small, context.fitting())
     with progress.within(0.5, 1.0, "taught"):
         if trees:
             targets = taught(
-                data, module.predict(parent.fitted, data.X), params.weight, context.fit.seed
+                data, teacher.predict(parent.fitted, data.X), params.weight, context.fit.seed
             )
             student = module.fit(targets, small, context.fitting())
         else:
             objective = taught_by(parent.fitted.module, params.weight, params.temperature)
             student = module.fit(data, small, context.fitting(), objective)
-    context.facts["distill"] = {"alone": context.judge(alone), "taught": context.judge(student)}
+    model = becomes(params, parent.model)
+    context.facts["distill"] = {
+        "alone": context.judge(model, alone),
+        "taught": context.judge(model, student),
+    }
     return student
+
+
+def _student(parent: Parent, params: Params, task: str) -> tuple[Any, PluginParams]:
+    """Return the module of the student's plugin, and the params that it is fitted with."""
+    own, typed = parent.model.module, parent.model.typed
+    if params.into:
+        module = becomes(params, parent.model).module
+        if not networks.unfit(parent):
+            raise NotApplicable(f"{params.into} learns from trees: `share` narrows a network")
+        if task not in module.TASKS:
+            raise NotApplicable(f"{params.into} is for {' and '.join(module.TASKS)}")
+        return module, _given(module.Params(), params.student)
+    if not networks.unfit(parent):
+        return own, _given(own.narrower(typed, params.share), params.student)
+    if not hasattr(own, "fewer_trees"):
+        raise NotApplicable("its trees are not fitted here: `into: mlp` learns from them")
+    return own, _given(own.fewer_trees(parent.fitted, typed, params.share), params.student)
 
 
 def _given(params: PluginParams, own: dict[str, Any]) -> PluginParams:

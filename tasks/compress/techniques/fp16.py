@@ -55,9 +55,7 @@ def applies(parent: Parent) -> str | None:
         return "ONNX has no half-precision tree ensembles"
     if not graphs.weighted(parent.graph.graph):
         return "no Conv, Gemm or MatMul whose weights could be halved"
-    if "ptq_int8" in parent.earlier:
-        return "its weights are 8-bit integers already"
-    return None
+    return parent.lowered
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":

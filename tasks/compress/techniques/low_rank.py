@@ -17,6 +17,7 @@ from tasks.nets.tuning import Tuning
 
 LIBRARIES = ("numpy", "torch")
 PRECISION = ""
+UNDOES = networks.ZEROS
 MOST = 0.8  # of a layer's weights in the two that stand for it: for less gain it is left alone
 
 

@@ -18,6 +18,7 @@ from tasks.nets.tuning import Tuning, taught_by
 
 LIBRARIES = ("numpy", "torch", "torch-pruning")
 PRECISION = ""
+UNDOES = networks.ZEROS
 TEMPERATURE = 3.0  # that softens the whole network's probabilities
 
 

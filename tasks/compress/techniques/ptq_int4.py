@@ -57,9 +57,7 @@ def applies(parent: Parent) -> str | None:
     """Return None, or why there is nothing to quantise."""
     if not graphs.weighted(parent.graph.graph):
         return "no Conv, Gemm or MatMul to quantise"
-    if {"fp16", "bf16", "ptq_int8", "ptq_int4"} & set(parent.earlier):
-        return f"it starts from float32 weights, not from those that {parent.earlier[-1]} left"
-    return None
+    return parent.lowered
 
 
 def apply(

@@ -75,9 +75,7 @@ def applies(parent: Parent) -> str | None:
     """Return None, or why there is nothing to quantise."""
     if not graphs.weighted(parent.graph.graph):
         return "no Conv, Gemm or MatMul to quantise"
-    if {"fp16", "bf16", "ptq_int4", "ptq_int8"} & set(parent.earlier):
-        return f"it starts from float32 weights, not from those that {parent.earlier[-1]} left"
-    return None
+    return parent.lowered
 
 
 def apply(
@@ -144,7 +142,7 @@ def _static(
     q.quantize_static(
         str(ready),
         str(made),
-        cast("Any", _Rows(context.calibration)),
+        cast("Any", _Rows(context.calibration, params.ranges != "minmax")),
         quant_format=q.QuantFormat.QDQ,
         activation_type=q.QuantType.QInt8 if trt else q.QuantType.QUInt8,
         weight_type=q.QuantType.QInt8,
@@ -230,18 +228,23 @@ def _method(name: str) -> Any:
 
 
 class _Rows:
-    """Training rows for the calibrator, a batch at a time."""
+    """Training rows for the calibrator, a batch at a time.
 
-    def __init__(self, feed: dict[str, np.ndarray]):
+    whole: all at once, as a histogram wants them: it keeps every tensor of every row until the end,
+    and stacks them, so that each batch must have as many rows.
+    """
+
+    def __init__(self, feed: dict[str, np.ndarray], whole: bool):
         self.feed = feed
         self.at = 0
         self.rows = len(next(iter(feed.values())))
+        self.batch = self.rows if whole else BATCH
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         if self.at >= self.rows:
             return None
-        batch = {k: v[self.at : self.at + BATCH] for k, v in self.feed.items()}
-        self.at += BATCH
+        batch = {k: v[self.at : self.at + self.batch] for k, v in self.feed.items()}
+        self.at += self.batch
         return batch
 
     def __iter__(self) -> "_Rows":

@@ -2,7 +2,8 @@
 
 It follows a technique that works layer by layer (`ptq_int8`, `ptq_int4`). Each layer is quantised
 alone to find its part in the loss; those of the largest part stay in float32, as few as the bound
-on the drop asks for, on the training rows that the fit kept back: the judged rows choose nothing.
+on the drop asks for, on the training rows that the fit kept back (on all of them, where a model was
+fitted elsewhere): the judged rows choose nothing.
 Not for a drop that all layers share, which costs most of the gain.
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.compress import drops, graphs, layers
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
 from tasks.core import scoring
 from tasks.core.plugins import PluginParams
 
@@ -44,14 +45,21 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
     """Return the graph with as few layers kept in float32 as the bound asks for.
 
     Raises:
-        NotApplicable: the bound holds already, or not even with one layer changed.
+        NotApplicable: the bound does not hold even with one layer changed, or not without any loss:
+            the rows are too few.
     """
     assert parent.last is not None
     before, step = parent.last
-    limit = _Limit(before, params.max_drop, context)
+    limit = _Limit(before, params.max_drop, context, dialect_of([step]))
     if limit.holds(parent.graph):
         context.facts["repair"] = limit.facts(parent.graph, [])
         return parent.graph
+    if not limit.holds(before.graph):
+        raise NotApplicable(
+            f"too few rows: on the {limit.rows} kept back even no loss at all has a bound of "
+            f"{limit.share(before.graph):.2%}, more than max_drop ({params.max_drop:.2%}); raise "
+            "max_drop"
+        )
     order = [b.name for b in layers.blamed(before, step, context)]
 
     def without(count: int) -> "onnx.ModelProto":
@@ -80,23 +88,30 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
 class _Limit:
     """What a graph may lose, on the rows kept back."""
 
-    def __init__(self, before: Parent, max_drop: float, context: Context) -> None:
-        self.feed, self.y = context.held
-        self.context = context
+    def __init__(
+        self, before: Parent, max_drop: float, context: Context, dialect: str | None
+    ) -> None:
+        self.feed, self.y = context.hold(before)
+        self.context, self.dialect = context, dialect
         self.exact = self._predicted(before.graph)
         self.metric = drops.measure(context.metric, context.meta)
         value = self.metric.module.score(self.y, self.exact)
-        self.allowed = max_drop * abs(float(value))
+        self.value = abs(float(value))
+        self.allowed = max_drop * self.value
         self.rows = len(self.y)
 
     def _predicted(self, graph: "onnx.ModelProto") -> np.ndarray:
-        found = graphs.run(graphs.session(graph), self.feed)
+        found = graphs.run(graphs.session(graph, dialect=self.dialect), self.feed)
         return scoring.plain(self.context.meta.task, found)
 
     def bound(self, graph: "onnx.ModelProto") -> float:
         found = drops.drops(self.y, self.exact, self._predicted(graph), [self.metric], seed=0)
         stated = found.get(self.metric.name)
         return stated["bound"] if stated else np.inf
+
+    def share(self, graph: "onnx.ModelProto") -> float:
+        """Return the bound as a share of the metric."""
+        return self.bound(graph) / self.value if self.value else np.inf
 
     def holds(self, graph: "onnx.ModelProto") -> bool:
         return self.bound(graph) <= self.allowed

@@ -8,7 +8,7 @@ as simple as it gets, which Temper's own exports mostly are.
 from typing import TYPE_CHECKING
 
 from tasks.compress import export, graphs
-from tasks.compress.protocol import Context, NotApplicable, Parent
+from tasks.compress.protocol import Context, NothingToDo, Parent
 from tasks.core.plugins import PluginParams
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("onnxruntime", "onnx")
 PRECISION = ""
+UNDOES = ("bf16",)  # its casts are folded to float32 weights
 
 
 class Params(PluginParams):
@@ -31,7 +32,7 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
     """Return the simplified graph.
 
     Raises:
-        NotApplicable: it has no fewer operators then.
+        NothingToDo: it has no fewer operators then.
     """
     import tempfile
     from pathlib import Path
@@ -48,6 +49,6 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
         graphs.session(parent.graph, options)
         made = onnx.load(path)
     if len(made.graph.node) >= len(parent.graph.graph.node):
-        raise NotApplicable("nothing to fold or to fuse")
+        raise NothingToDo("nothing to fold or to fuse")
     export.name_nodes(made.graph)
     return made

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from tasks.compress import beginnings, graphs, variants
+from tasks.compress import applying, beginnings, graphs, variants
 from tasks.compress.task import shrink
 from tasks.core import child, store
 from tasks.core.artifacts import Artifact
@@ -85,6 +85,30 @@ def test_fewer_trees_are_kept_as_well(numbers, tmp_path, model):
     before = begun(numbers, model, tmp_path / "begun", *recipe)
     made = on_from(numbers, model, tmp_path / "made", recipe, before)
     assert (made / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+
+
+def test_a_network_that_learnt_from_trees_is_kept_and_fitted_further(numbers, tmp_path):
+    network = technique("distill", into="mlp", student={"width": 8, "epochs": 2})
+    first = [network, technique("qat", epochs=1)]
+    recipe = [*first, technique("ptq_int8")]
+    whole = numbers.compressed("light_gbm", "into", *recipe)
+    assert certificate(whole)["status"] == "ok", certificate(whole)["reason"]
+    model = numbers.model("light_gbm")
+    assert [len(steps) for steps in beginnings.of(recipe, model)] == [1, 2]
+    one, before = tmp_path / "0", tmp_path / "1"
+    for folder, made, plugin, step in (
+        (one, None, model, network),
+        (before, one, applying.after([network], model), first[1]),
+    ):
+        folder.mkdir()
+        beginnings.write(
+            *(folder, numbers.fp32("light_gbm"), numbers.fitted("light_gbm"), made, plugin, step),
+            *(numbers.data.folder, numbers.metrics, TOLERANCE, FitContext()),
+        )
+        assert beginnings.stated(folder)["status"] == "ok", beginnings.stated(folder)
+    made = on_from(numbers, "light_gbm", tmp_path / "made", recipe, before)
+    assert (made / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+    assert certificate(made) | {"label": ""} == certificate(whole) | {"label": ""}
 
 
 def test_a_network_whose_channels_stay_apart_is_loaded_again(digits, tmp_path):

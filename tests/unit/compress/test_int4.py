@@ -118,3 +118,14 @@ def test_onnx_runtime_unpacks_at_load_where_a_dialect_asks_for_it(digits):
         ran[dialect] = {node.op_type for node in onnx.load(path).graph.node}
     assert "DequantizeLinear" in ran[None]
     assert "DequantizeLinear" not in ran["int4_qdq"]
+
+
+@pytest.mark.parametrize("form", ["qdq", "matmul_nbits"])
+def test_a_certificate_counts_the_packed_weights(form, numbers):
+    """Zeros stay zeros in 4 bits, and every layer counts, those that are left in float too."""
+    zeros = technique("prune_unstructured", share=0.7, steps=1, epochs=0)
+    plugin = technique("ptq_int4", form=form, block=32, least=64)
+    stated = certificate(numbers.compressed("mlp", f"zeros_{form}", zeros, plugin))
+    assert stated["status"] == "ok", stated["reason"]
+    assert 0.1 < stated["nonzero_share"] <= 0.3 + 1e-3  # small ones become zeros too
+    assert stated["quantised_share"] == 0.0, "ONNX Runtime multiplies floats"

@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from tasks.compress import applying, graphs, layers, variants
+from tasks.compress import applying, graphs, layers, sketches, variants
 from tasks.compress.protocol import Context, Parent
 from tasks.core.fitting import FitContext, training_data
+from tasks.core.plugins import Plugin
 from tests.compressed import TOLERANCE, Study, certificate, technique
 
 OUTLIER = 3000.0
@@ -60,8 +61,8 @@ def context(study: Study) -> Context:
         matrix=lambda: data.X("train"),
         rows=lambda: training_data(data),
         fit=FitContext(),
-        judge=lambda fitted: {},
-        hold=lambda: applying.held(data),
+        judge=lambda model, fitted: {},
+        hold=lambda parent: applying.held(data, parent),
         metric=study.metrics[0],
     )
 
@@ -102,11 +103,59 @@ def test_what_holds_already_is_left_alone(digits):
     assert (folder / "model.onnx").read_bytes() == (plain / "model.onnx").read_bytes()
 
 
-def test_a_bound_that_no_layer_can_meet_says_so(digits):
-    recipe = (technique("ptq_int8"), technique("repair", max_drop=1e-6))
-    stated = certificate(digits.compressed("mlp", "int8_never", *recipe))
+def test_a_bound_that_no_layer_can_meet_says_so(numbers):
+    recipe = (technique("ptq_int8"), technique("repair", max_drop=1e-9))
+    stated = certificate(numbers.compressed("mlp", "int8_never", *recipe))
     assert stated["status"] == "not_applicable"
-    assert "raise max_drop" in stated["reason"]
+    assert "no layer can be changed with a drop of surely less" in stated["reason"]
+
+
+def test_rows_too_few_for_the_bound_say_so(digits):
+    recipe = (technique("ptq_int8"), technique("repair", max_drop=1e-6))
+    stated = certificate(digits.compressed("mlp", "int8_few", *recipe))
+    assert stated["status"] == "not_applicable"
+    rows = int((digits.data.stop == 1).sum())
+    why = f"too few rows: on the {rows} kept back even no loss at all has a bound of "
+    assert why in stated["reason"]
+
+
+def test_a_model_fitted_elsewhere_is_held_against_all_training_rows(digits):
+    graph = onnx.load(digits.fp32("mlp") / "model.onnx")
+
+    def count(name: str, *earlier: str) -> int:
+        parent = Parent(graph, Plugin(kind="model", name=name), None, earlier)
+        return len(applying.held(digits.data, parent)[1])
+
+    whole, kept = digits.data.meta.parts["train"], (digits.data.stop == 1).sum()
+    assert count("given") == count("given_keras", "simplify") == whole
+    assert count("mlp") == count("given_keras", "prune_unstructured") == kept
+
+
+def test_graphs_are_opened_as_their_certificate_opens_them(digits, tmp_path, monkeypatch):
+    """Signed INT8 through ONNX Runtime's integer kernels overflows on a CPU without VNNI."""
+    seen = []
+    opened = graphs.session
+
+    def session(model, options=None, dialect=None):
+        read = model if isinstance(model, onnx.ModelProto) else onnx.load_from_string(model)
+        if any(n.op_type == "QuantizeLinear" for n in read.graph.node):
+            seen.append(dialect)
+        return opened(model, options, dialect)
+
+    monkeypatch.setattr(graphs, "session", session)
+    int8 = technique("ptq_int8", dialect="int8_trt")
+    parent = Parent(onnx.load(digits.fp32("mlp") / "model.onnx"), digits.model("mlp"), None)
+    layers.blamed(parent, int8, context(digits))
+    assert seen == ["int8_trt"] * 3
+    digits.compressed("mlp", "trt_repaired", int8, technique("repair", max_drop=0.2))
+    assert set(seen[3:]) == {"int8_trt"}
+    assert len(seen) > 4  # by `repair`, and for the certificate
+    before = len(seen)
+    sketches.write(
+        *(tmp_path, digits.fp32("mlp"), digits.fitted("mlp"), digits.model("mlp")),
+        *({"int8": [int8]}, digits.data.folder, digits.metrics, TOLERANCE, 64, 0),
+    )
+    assert set(seen[before:]) == {"int8_trt"}
 
 
 def test_it_needs_something_to_repair(digits):

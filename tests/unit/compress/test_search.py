@@ -181,6 +181,7 @@ def test_a_sketch_is_what_the_variant_turns_out_to_be(digits: Study, tmp_path, n
         "student": [technique("distill")],
         "zeros": [technique("prune_unstructured", epochs=1, steps=1)],
         "short": [technique("truncate")],
+        "network": [technique("distill", into="mlp", student={"width": 16, "epochs": 2})],
     }
     sketches.write(
         *(tmp_path, digits.fp32(name), digits.fitted(name), digits.model(name), recipes),
@@ -196,7 +197,7 @@ def test_a_sketch_is_what_the_variant_turns_out_to_be(digits: Study, tmp_path, n
         sketch = Sketch(**found[label])
         grown = 0.1 if (name, label) == ("light_gbm", "student") else 0.01  # trees of other sizes
         assert sketch.size == pytest.approx(stated["bytes"] / before["bytes"], rel=grown)
-        fitted = label in ("student", "zeros")
+        fitted = label in ("student", "zeros", "network")
         assert (sketch.loss is None) == fitted
         if not fitted:
             after = stated["metrics"]["accuracy"]

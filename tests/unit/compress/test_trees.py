@@ -8,10 +8,14 @@ import numpy as np
 import onnx
 import pytest
 
-from tasks.compress import ensembles, graphs, sketches, variants
+from tasks.compress import applying, ensembles, graphs, sketches, variants
+from tasks.compress.protocol import NotApplicable, Parent
+from tasks.compress.techniques import distill
 from tasks.compress.techniques.distill import taught
 from tasks.compress.techniques.prune_trees import pruned
 from tasks.compress.techniques.quantise_thresholds import shortened
+from tasks.core import entries
+from tasks.core.cache import content
 from tasks.core.fitting import FitContext, FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.tree_graph import with_trees
@@ -198,6 +202,59 @@ def test_a_student_can_be_given_by_its_params(classes):
     assert stated["status"] == "failed"
     assert "distill.student: leafs" in stated["reason"]
     assert "num_leaves" in stated["reason"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+def test_a_network_learns_from_trees_and_what_fits_networks_follows(name, kind, request):
+    study = request.getfixturevalue(kind)
+    into = technique("distill", into="mlp", student={"width": 16, "epochs": 4})
+    folder = study.compressed(name, "network", into)
+    stated = certificate(folder)
+    assert stated["status"] == "ok", stated["reason"]
+    assert not graphs.is_trees(onnx.load(folder / "model.onnx").graph)
+    facts = stated["facts"]["distill"]
+    assert facts["taught"] == pytest.approx(stated["metrics"], rel=1e-4)
+    assert facts["alone"] != facts["taught"]
+    stated = certificate(study.compressed(name, "network_int8", into, technique("ptq_int8")))
+    assert stated["status"] == "ok", stated["reason"]
+    assert (stated["precision"], stated["quantised_share"]) == ("int8", 1.0)
+    assert stated["model"] == name
+
+
+def test_a_network_that_listens_alone_predicts_more_like_the_trees(numbers):
+    """The teacher is heard: of the same network, with other targets, the agreement is another."""
+    student = {"width": 32, "epochs": 60, "batch_size": 32, "bins": 0}
+    found = [
+        certificate(
+            numbers.compressed(
+                "random_forest",
+                f"heard_{weight}",
+                technique("distill", into="mlp", student=student, weight=weight),
+            )
+        )["agreement"]
+        for weight in (0.01, 1.0)
+    ]
+    assert found[1] > found[0]
+
+
+def test_trees_that_are_not_fitted_here_teach_a_network_alone(numbers):
+    given = Plugin(kind="model", name="given")
+    parent = Parent(onnx.load(numbers.fp32("light_gbm") / "model.onnx"), given, lambda: None)
+    assert distill.applies(parent) is None
+    context = applying.context_of(numbers.data, numbers.metrics, 0, FitContext())
+    with pytest.raises(NotApplicable, match="`into: mlp` learns from them"):
+        distill.shrink(parent, distill.Params(), context)
+
+
+def test_a_students_network_is_checked_with_the_params():
+    [problem] = entries.problems("technique", {"distill": {"into": "mlp", "student": {"wide": 4}}})
+    assert "distill.student: wide" in problem
+    assert "width" in problem
+    [key] = content(technique("distill", into="mlp"))["uses"]
+    assert key["plugin"] == "model mlp"
+    assert "tasks.nets.fitting" in key["code"]
+    assert "uses" not in content(technique("distill"))
 
 
 def test_a_teachers_classes_are_drawn_as_often_as_it_says():

@@ -207,3 +207,34 @@ def test_ranges_of_a_histogram_are_found_quietly_and_take_no_missing_values(digi
     assert capfd.readouterr().out == ""
     stated = certificate(numbers.compressed("mlp", "percentile", plugin))
     assert stated["reason"] == "percentile takes no rows with missing values; minmax does"
+
+
+@pytest.mark.parametrize("ranges", ["percentile", "entropy"])
+def test_ranges_of_a_histogram_take_any_number_of_rows(ranges, digits):
+    plugin = technique("ptq_int8", ranges=ranges)
+    stated = certificate(digits.compressed("mlp", f"{ranges}_100", plugin, rows=100))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["calibration"]["rows"] == 100
+
+
+def test_a_variant_that_is_larger_says_so(numbers):
+    before, stated = (
+        certificate(f)
+        for f in (numbers.fp32("linear"), numbers.compressed("linear", "q", technique("ptq_int8")))
+    )
+    assert stated["bytes"] > before["bytes"]
+    sizes = f"{stated['bytes']:,} bytes, not {before['bytes']:,}"
+    assert stated["engines_note"] == f"larger than the fp32 graph: {sizes}"
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [technique("ptq_int8", mode="dynamic"), technique("bf16"), technique("ptq_int8")],
+    ids=["dynamic", "bf16", "static"],
+)
+def test_weights_that_are_not_0_are_counted_however_they_are_stored(plugin, digits):
+    label = "counted_" + plugin.name + str(plugin.params.get("mode", ""))
+    zeros = technique("prune_unstructured", share=0.7, steps=1, epochs=0)
+    stated = certificate(digits.compressed("mlp", label, zeros, plugin))
+    assert stated["status"] == "ok", stated["reason"]
+    assert stated["nonzero_share"] == pytest.approx(0.3, abs=0.02)
