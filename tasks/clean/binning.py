@@ -5,7 +5,7 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.clean.series import groups
+from tasks.clean.series import by_time, groups, local_time
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 Statistic = Literal["mean", "min", "max", "std", "median", "sum", "first", "last", "count"]
@@ -64,6 +64,68 @@ def binned(
             made[out] = described(column, statistic)
     rows = frame.group_by([*keys, time]).agg(found).sort([*keys, time])
     return numbered(rows), in_order_of(made, columns)
+
+
+def with_records(
+    made: tuple[pl.LazyFrame, Columns],
+    frame: pl.LazyFrame,
+    columns: Columns,
+    time: str,
+    names: list[str],
+    zone: str,
+) -> tuple[pl.LazyFrame, Columns]:
+    """Return days or nights, and beside them columns of one value a day: its last.
+
+    Args:
+        made: the days, named by midnight of the clock on the wall, and their columns.
+        frame, columns: the rows of both, in UTC.
+        time: the time column.
+        names: the columns of one value a day.
+        zone: whose days.
+    """
+    if not names:
+        return made
+    keys = [*groups(columns), time]
+    records = {n: c for n, c in columns.items() if n in (*keys, *names)}
+    rows = by_time(frame.filter(pl.any_horizontal(pl.col(names).is_not_null())), time)
+    last: dict[str, list[Statistic]] = {name: ["last"] for name in names}
+    days, found = binned(
+        rows.with_columns(day_of(time, columns, zone)), records, time, Binning(last, "last")
+    )
+    both = made[0].drop(ROW).join(days.drop(ROW), on=keys, how="full", coalesce=True)
+    told = in_order_of(made[1] | found, columns)
+    return numbered(both.sort(keys).select(n for n in told if n != ROW)), told
+
+
+def day_of(time: str, columns: Columns, zone: str) -> pl.Expr:
+    """Return the local day of a day's record.
+
+    One of midnight sharp names its day, as wearables write it, and is of no time; but where times
+    were made UTC by `time_zone`, midnight of UTC is a time as any other.
+    """
+    value = pl.col(time)
+    day = local_time(value, zone).dt.truncate("1d")
+    if columns[time].unit == "UTC":
+        return day
+    return pl.when(at_midnight(value)).then(value).otherwise(day)
+
+
+def at_midnight(value: pl.Expr) -> pl.Expr:
+    """Return whether times are midnight sharp."""
+    return value == value.dt.truncate("1d")
+
+
+def without_records(frame: pl.LazyFrame, columns: Columns, names: list[str]) -> pl.LazyFrame:
+    """Return the rows that are more than a record of a day: they have a value of another column."""
+    others = [
+        name
+        for name, column in columns.items()
+        if column.role in ("feature", "target") and name not in names
+    ]
+    if not names:
+        return frame
+    alone = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() for name in others))
+    return frame.filter(~(alone & pl.any_horizontal(pl.col(names).is_not_null())))
 
 
 def complete(frame: pl.LazyFrame, columns: Columns, time: str, every: str) -> pl.LazyFrame:

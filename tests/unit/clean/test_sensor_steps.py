@@ -324,6 +324,40 @@ def test_days_and_nights_are_those_of_the_clock_on_the_wall():
     assert noon["x"].to_list() == [12.5, 36.5, 60.5]
 
 
+@pytest.mark.parametrize("step", ["nights", "daily"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Tokyo", "UTC"])
+def test_a_record_that_names_its_day_is_of_that_day_in_every_zone(step, zone):
+    days = [datetime(2025, 7, day) for day in (1, 2, 3)]
+    noons = [day + timedelta(hours=16) for day in days]  # of the same day in each of the zones
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series(range(1, 7), dtype=pl.UInt32),
+            "t": [*days, *noons],
+            "score": [71.0, 72, 73, None, None, None],
+            "temp": [None, None, None, 20.0, 21, 22],
+        }
+    )
+    columns: Columns = {"t": TIME, "score": FLOAT, "temp": FLOAT}
+    hours = {"begin": "10:00", "end": "02:00"} if step == "nights" else {}
+    params = {"zone": zone, "of_the_day": ["score"], "statistics": ["mean"], **hours}
+    after, _, found = apply(step, frame, columns, **params)
+    scored = after.drop_nulls("score")
+    assert scored["t"].to_list() == days
+    assert scored["score"].to_list() == [71, 72, 73]
+    assert not [each for each in found if each[0].startswith("likely")]
+    utc = columns | {"t": TIME.model_copy(update={"unit": "UTC"})}  # times by `time_zone`
+    moved = apply(step, frame, utc, **params)[0].drop_nulls("score")["t"].to_list()
+    assert moved == [day - timedelta(days=zone == "America/New_York") for day in days]
+
+
+def test_a_record_of_its_day_that_a_zone_moves_is_told():
+    frame, columns = series("1440m", start=datetime(2025, 7, 1), score=[71.0, 72, 73])
+    _, _, found = apply("daily", frame, columns, zone="America/New_York")
+    said = "stands at 0:00 alone, the day before in America/New_York: `of_the_day`?"
+    assert found == [("likely a record of its day", "score", said, 3)]
+    assert not apply("daily", frame, columns, zone="Asia/Tokyo")[2]
+
+
 def test_windows_lags_and_differences_need_a_grid():
     x = [float(v) for v in (1, 2, 4, 8, 16, 32)]
     frame, columns = series("10m", x=x)
