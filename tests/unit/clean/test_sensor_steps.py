@@ -453,6 +453,23 @@ def test_a_long_table_becomes_wide_by_the_last_value_that_is_known():
     assert (made["x"].role, made["a"].role) == ("target", "feature")
 
 
+def test_a_wide_table_has_each_columns_last_value_not_that_of_the_last_row():
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series([1, 2, 3], dtype=pl.UInt32),
+            "t": [START + timedelta(minutes=m) for m in (0, 1, 15)],
+            "sensor": ["a", "a", "b"],
+            "temp": [20.0, None, 21.0],
+            "humidity": [None, 50.0, None],
+        }
+    )
+    columns: Columns = {"t": TIME, "sensor": GROUP, "temp": FLOAT, "humidity": FLOAT}
+    after, made, _ = apply("pivot", frame, columns, by="sensor", every="15m")
+    assert after["temp_a"].to_list() == [20, 20]
+    assert after["humidity_a"].to_list() == [None, 50]
+    assert list(made) == ["t", "temp_a", "humidity_a", "temp_b", "humidity_b"] == after.columns[1:]
+
+
 def test_records_in_text_are_taken_apart_and_wrong_places_go():
     texts = [
         "{'indoor': False, 'at': {'latitude': 36.0, 'longitude': -79.0}}",
