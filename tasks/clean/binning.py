@@ -5,6 +5,7 @@ from typing import Literal
 
 import polars as pl
 
+from tasks.clean.quantities import is_temperature, of_difference
 from tasks.clean.series import by_time, groups, local_time
 from tasks.core.schema import ROW, Column, Columns, by_role
 
@@ -180,7 +181,10 @@ def described(column: Column, statistic: str) -> Column:
     kind = "integer" if statistic == "count" else "float"
     if statistic in ("first", "last", "min", "max") and column.type == "integer":
         kind = "float" if statistic in ("min", "max") else "integer"
-    unit = {} if statistic != "count" else {"unit": None}
-    return column.model_copy(
-        update={"type": kind, "nullable": True, "unique": False, "values": None, **limits, **unit}
-    )
+    unit = column.unit
+    if statistic == "std":
+        unit = of_difference(unit)
+    elif statistic == "count" or (statistic == "sum" and is_temperature(unit)):
+        unit = None
+    same = {"nullable": True, "unique": False, "values": None}
+    return column.model_copy(update={"type": kind, "unit": unit, **same, **limits})

@@ -54,6 +54,12 @@ UNITS = {
     "ug/m3": Unit("mass in air", 1.0),
     "mg/m3": Unit("mass in air", 1000.0),
 }
+DELTA = "delta_"  # a difference of two temperatures: 9 degF are 5 degC, whatever 0 is
+UNITS |= {
+    DELTA + name: Unit("temperature difference", unit.factor)
+    for name, unit in UNITS.items()
+    if unit.quantity == "temperature"
+}
 ALIASES = {
     "degC": ("c", "°c", "celsius", "deg c", "℃", "degree celsius", "degrees celsius"),
     "degF": ("f", "°f", "fahrenheit", "deg f", "℉", "degree fahrenheit", "degrees fahrenheit"),
@@ -104,6 +110,30 @@ def unit_of(text: str | None) -> str | None:
         if small == name.lower() or small in others:
             return name
     return next((name for name in UNITS if name.lower() == small), None)
+
+
+def wanted(unit: str | None, to: dict[str, str]) -> tuple[str, str] | None:
+    """Return a unit and the one that it is to become by a table of units; None: it stays.
+
+    A difference goes to that of the unit that its own goes to.
+    """
+    old = unit_of(unit)
+    if old is None:
+        return None
+    base = to.get(old.removeprefix(DELTA))
+    new = to.get(old) or (base and DELTA + base)
+    return (old, new) if new and new != old else None
+
+
+def of_difference(unit: str | None) -> str | None:
+    """Return the unit of a difference, or a spread, of values in a unit."""
+    return DELTA + str(unit_of(unit)) if is_temperature(unit) else unit
+
+
+def is_temperature(unit: str | None) -> bool:
+    """Return whether the zero of a unit is a convention, so that sums and differences lose it."""
+    known = unit_of(unit)
+    return known is not None and UNITS[known].quantity == "temperature"
 
 
 def kind_of(name: str, unit: str | None) -> str | None:

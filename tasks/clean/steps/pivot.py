@@ -1,8 +1,9 @@
 """Makes a long table wide: each sensor's values become columns of their own, on one grid of times.
 
 A row of the grid has the last value of each sensor's column at or before its time, if it is not
-older than `tolerance`: an as-of join a column, which uses the past alone. For one series out of many sensors (a home, a
-person). Not where sensors are compared with each other: keep them as a group.
+older than `tolerance`: an as-of join a column, which uses the past alone. For one series out of
+many sensors (a home, a person). Not where sensors are compared with each other: keep them as a
+group.
 """
 
 import polars as pl

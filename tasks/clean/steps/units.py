@@ -23,6 +23,7 @@ from tasks.clean.quantities import (
     number,
     unit_of,
     usual,
+    wanted,
 )
 from tasks.clean.series import Measured, groups, measured, ordered
 from tasks.core.errors import DataError
@@ -83,11 +84,9 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
             raise DataError(f"clean.steps.units: likely mix-ups of units:\n{said}")
     changed, made = [], dict(columns)
     for name in measured(frame, columns, params, "units") if params.convert else []:
-        old = unit_of(columns[name].unit)
-        if old in params.to and params.to[old] != old:
-            new = params.to[old]
-            changed.append(convert(pl.col(name), old, new).alias(name))
-            made[name] = converted(columns[name], old, new)
+        if units := wanted(columns[name].unit, params.to):
+            changed.append(convert(pl.col(name), *units).alias(name))
+            made[name] = converted(columns[name], *units)
     return frame.with_columns(changed), made
 
 
@@ -99,12 +98,11 @@ def findings(
     found = _mix_ups(before, columns, params)
     for name in measured(before.lazy(), columns, params, "units"):
         unit = columns[name].unit
-        old = unit_of(unit)
         values = before[name].len() - before[name].null_count()
-        if old in params.to and params.to[old] != old:
+        if units := wanted(unit, params.to):
             what = "converted" if params.convert else "not converted (convert: false)"
-            found.append(finding(what, name, f"{old} to {params.to[old]}", values))
-        elif unit and old is None and kind_of(name, None):
+            found.append(finding(what, name, " to ".join(units), values))
+        elif unit and unit_of(unit) is None and kind_of(name, None):
             found.append(finding("unknown unit, not looked at", name, unit, values))
     return found
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from tasks.clean import chain
@@ -102,6 +103,36 @@ def test_units_convert_what_was_declared_and_its_limits():
     again, same, _ = apply("units", after, made, convert=True)
     assert again.equals(after)
     assert same == made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [{"daily": {}}],
+        [{"resample": {"every": "1h", "statistics": ["mean", "std", "sum"]}}],
+        [{"resample": {"every": "1m"}}, {"rolling": {"windows": ["5m"], "statistics": ["std"]}}],
+        [{"resample": {"every": "1m"}}, {"differences": {"by": ["1m", "1h"]}}],
+        [{"grid": {"every": "1h", "statistics": ["mean", "std"], "windows": ["3h"]}}],
+    ],
+)
+def test_a_spread_or_a_difference_is_converted_without_the_offset(made):
+    rng = np.random.default_rng(5)
+    frame, columns = series(temp=70 + rng.normal(0, 3, 300))
+    columns["temp"] = Column(type="float", unit="degF")
+    units = {"units": {"convert": True, "to": {"degF": "degC"}}}
+    before, after = (
+        chain.run(frame, columns, Params.model_validate({"steps": steps}).steps)
+        for steps in ([units, *made], [*made, units])
+    )
+    assert {n: c.unit for n, c in after[1].items()} == {n: c.unit for n, c in before[1].items()}
+    same = [n for n in before[0].columns if not n.endswith("_sum")]
+    assert_frame_equal(after[0].select(same), before[0].select(same))
+    spread = [n for n, c in after[1].items() if c.unit == "delta_degC"]
+    assert spread
+    assert all(abs(after[0][n].mean()) < 4 for n in spread)
+    again, _, found = apply("units", *after[:2], convert=True)
+    assert again.equals(after[0])
+    assert not found
 
 
 @pytest.mark.parametrize(
