@@ -20,6 +20,7 @@ from tasks.clean.quantities import (
     convert,
     kind_of,
     likely,
+    named,
     number,
     unit_of,
     usual,
@@ -102,7 +103,7 @@ def findings(
         if units := wanted(unit, params.to):
             what = "converted" if params.convert else "not converted (convert: false)"
             found.append(finding(what, name, " to ".join(units), values))
-        elif unit and unit_of(unit) is None and kind_of(name, None):
+        elif unit and unit_of(unit) is None and named(name):
             found.append(finding("unknown unit, not looked at", name, unit, values))
     return found
 

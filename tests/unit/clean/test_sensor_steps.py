@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from tasks.clean import chain
 from tasks.clean.params import Params, looking_ahead
+from tasks.clean.quantities import unit_of
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import Plugin
 from tasks.core.schema import ROW, Column, Columns
@@ -75,6 +76,43 @@ def test_a_zero_is_missing_where_it_cannot_be_and_the_temperature_beside_it():
     assert after["temp"].to_list() == [0, None, 1]
     assert after["rain"].to_list() == [0, 0, 0]
     assert apply("sentinels", frame, columns, zeros=False)[0].equals(frame)
+
+
+def test_a_zero_of_a_trend_is_a_value_with_a_unit_or_without():
+    zeros = {"pressureTrend": [0.0, 0.1, 0.0], "humidity_std": [0.0, 0.4, 0.1]}
+    frame, columns = series(**zeros, dewptAvg=[0.0, 1.0, 0.0], heatindexAvg=[0.0, 2.0, 1.0])
+    assert apply("sentinels", frame, columns)[0].equals(frame)
+    columns |= {
+        "pressureTrend": Column(type="float", unit="hPa"),
+        "humidity_std": Column(type="float", unit="%"),
+    }
+    assert apply("sentinels", frame, columns)[0].equals(frame)
+    assert not apply("units", frame, columns)[2]
+
+
+def test_a_temperature_is_known_by_a_unit_in_its_name():
+    frame, columns = series(**{"T (C)": [0.0, 21.0], "RH (%)": [0.0, 40.0], "t (min)": [0.0, 1.0]})
+    after, _, _ = apply("sentinels", frame, columns)
+    assert after.drop(ROW, "t").rows() == [(None, None, 0), (21, 40, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        *((text, "mg/m3") for text in ("mg/m³", "mg/m^3", "MG/M3")),
+        *((text, "ug/m3") for text in ("ug/m³", "µg/m³", "μg/m^3", "ug/m^3")),
+        *(
+            ("km/hr", "km/h"),
+            ("in. Hg", "inHg"),
+            ("°K", "K"),
+            ("% RH", "%"),
+            ("hectopascal", "hPa"),
+        ),
+        *(("lx", "lx"), ("lux", "lx"), ("℃", "degC"), ("delta_degF", "delta_degF")),
+    ],
+)
+def test_units_are_known_as_people_write_them(text, unit):
+    assert unit_of(text) == unit
 
 
 def test_saturated_runs_are_told_and_taken_out_if_wanted():
