@@ -162,8 +162,7 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
     if statistic in ("first", "last"):
         found = getattr(values.drop_nulls(), statistic)()
     elif name in binning.circular and statistic == "mean":
-        angle = values.cast(pl.Float64).radians()
-        found = pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % CIRCLE
+        found = mean_direction(values)
     else:
         found = getattr(values.cast(pl.Float64), statistic)()
     least = binning.min_share * (
@@ -173,6 +172,12 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
     )
     found = pl.when((there > 0) & (there >= least)).then(found)
     return found.cast(pl.Float32) if dtype == pl.Float32 and statistic != "sum" else found
+
+
+def mean_direction(values: pl.Expr) -> pl.Expr:
+    """Return the direction, in degrees, of the mean of directions' unit vectors."""
+    angle = values.cast(pl.Float64).radians()
+    return pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % CIRCLE
 
 
 def described(column: Column, statistic: str) -> Column:

@@ -303,6 +303,24 @@ def test_order_repeats_and_contradictions():
         apply("sorted_unique", frame, columns, conflicts="error")
 
 
+def test_directions_that_contradict_each_other_are_averaged_as_vectors():
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series([1, 2], dtype=pl.UInt32),
+            "t": [START, START],
+            "winddirAvg": [68.0, 326.0],
+            "temp": [20.0, 22.0],
+        }
+    )
+    columns = {"t": TIME, "winddirAvg": FLOAT, "temp": FLOAT}
+    after, _, _ = apply("sorted_unique", frame, columns, conflicts="mean", circular=["winddirAvg"])
+    assert after.row(0)[2:] == (pytest.approx(17), 21)
+    after, _, _ = apply("sorted_unique", frame, columns, conflicts="mean")
+    assert after.row(0)[2:] == (68, 21)  # the name says a direction: no mean of numbers
+    with pytest.raises(ParamsError, match="unknown column 'wind'"):
+        apply("sorted_unique", frame, columns, circular=["wind"])
+
+
 def test_stuck_is_what_lasts_too_long_where_it_usually_changes():
     rng = np.random.default_rng(2)
     x = rng.normal(size=400)
