@@ -117,13 +117,13 @@ def _mix_ups(frame: pl.DataFrame, columns: Columns, params: Params) -> list[Find
         if (kind := kind_of(name, columns[name].unit))
     }
     found = []
+    for name, kind in kinds.items():
+        found += _unusual(frame, name, kind, unit_of(columns[name].unit), keys)
     if times and isinstance(frame.schema[times[0]], pl.Datetime):
         rows = frame.lazy().select(ROW, *keys, *times, *kinds).drop_nulls(times)
         series = ordered(rows, keys, times[0]).collect()
         for name, kind in kinds.items():
             found += _changes(series, name, kind, keys, times[0])
-    for name, kind in kinds.items():
-        found += _unusual(frame, name, kind, unit_of(columns[name].unit), keys)
     return found
 
 
@@ -150,7 +150,7 @@ def _unusual(
 def _changes(
     series: pl.DataFrame, name: str, kind: str, keys: list[str], time: str
 ) -> list[Finding]:
-    """Return where a series, in order, jumps by what a change of unit explains.
+    """Return how often a series, in order, jumps as a change of unit explains, and where first.
 
     A jump counts where the medians of the `STRETCH` values on either side differ, and nearly all of
     the difference goes away once one side is converted.
@@ -168,9 +168,17 @@ def _changes(
         at = at[whose[at - STRETCH] == whose[at + STRETCH - 1]]
         around = values[at[:, None] + np.arange(-STRETCH, STRETCH)]
         past, next_ = np.median(around[:, :STRETCH], axis=1), np.median(around[:, STRETCH:], axis=1)
-        for row in series[at[_jumps(past, next_, kind, old, new)].tolist()].iter_rows(named=True):
-            detail = f"{_whose(row, keys)}from {old} to {new} at {row[time]}"
-            found.append(finding("unit changes within the series", name, detail, 1, row[ROW]))
+        jumps = series[at[_jumps(past, next_, kind, old, new)].tolist()]
+        if jumps.is_empty():
+            continue
+        first = pl.col(ROW, time).first()
+        of = jumps.group_by(keys or pl.lit(0), maintain_order=True).agg(first, n=pl.len())
+        for row in of.iter_rows(named=True):
+            where = f"{'first ' * (row['n'] > 1)}at {row[time]}"
+            detail = f"{_whose(row, keys)}from {old} to {new} {where}"
+            found.append(
+                finding("unit changes within the series", name, detail, row["n"], row[ROW])
+            )
     return found
 
 

@@ -212,6 +212,23 @@ def test_a_change_of_units_within_a_series_is_told_with_its_row():
     ]
 
 
+def test_units_that_take_turns_are_counted_by_pair_behind_the_likely_mix_up():
+    rng = np.random.default_rng(1)
+    celsius = 24 + rng.normal(0, 0.1, 3000)
+    values = np.where(np.arange(3000) // 10 % 2 == 1, celsius * 1.8 + 32, celsius)
+    frame, columns = series(temp=[*values, *(values + 0.1)], g=["a"] * 3000 + ["b"] * 3000)
+    columns["temp"] = Column(type="float", unit="K")
+    _, _, found = apply("units", frame, columns)
+    assert [f[0] for f in found[:2]] == ["likely unit mix-up"] * 2
+    changes = [f for f in found if f[0].startswith("unit changes")]
+    assert [(f[2].split(" at ")[0], f[3]) for f in changes] == [
+        ("a: from degC to degF first", 150),
+        ("b: from degC to degF first", 150),
+        ("a: from degF to degC first", 149),
+        ("b: from degF to degC first", 149),
+    ]
+
+
 def test_a_clock_is_made_of_parts_or_of_a_number():
     frame = pl.DataFrame(
         {
