@@ -69,6 +69,22 @@ def test_a_sentinel_is_judged_by_what_was_before_it():
     assert np.flatnonzero(after["x"].is_null().to_numpy()).tolist() == [150, 399]
 
 
+def test_a_sentinel_of_a_short_series_is_told_and_stays():
+    x = np.random.default_rng(4).normal(21, 1, 60)
+    x[[20, 40]] = -99.0
+    frame, columns = series(x=x, y=x, level=[990.0, 999, 1005] * 20)
+    columns["y"] = Column(type="float", role="target")
+    after, _, found = apply("sentinels", frame, columns)
+    assert after.equals(frame)
+    assert found == [
+        ("likely sentinel (stays; `values`)", "x", "-99", 2),
+        ("sentinel in the target (stays)", "y", "-99", 2),
+    ]
+    after, _, found = apply("sentinels", frame, columns, values=[-99])
+    assert after["x"].null_count() == 2
+    assert found[0] == ("sentinel", "x", "-99", 2)
+
+
 def test_a_zero_is_missing_where_it_cannot_be_and_the_temperature_beside_it():
     frame, columns = series(humidity=[40.0, 0, 41], temp=[0.0, 0.0, 1.0], rain=[0.0, 0, 0])
     after, _, _ = apply("sentinels", frame, columns)
