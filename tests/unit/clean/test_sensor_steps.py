@@ -409,6 +409,21 @@ def test_stuck_is_what_lasts_too_long_where_it_usually_changes():
     assert whole["x"].null_count() == 200
 
 
+def test_a_value_seen_again_behind_an_outage_is_not_stuck():
+    x = np.random.default_rng(2).normal(size=200)
+    x[101] = x[100]
+    frame, columns = series("10m", x=x)
+    outage = pl.when(pl.col(ROW) > 101).then(timedelta(hours=10)).otherwise(timedelta())
+    after, _, found = apply("stuck", frame.with_columns(pl.col("t") + outage), columns)
+    assert after["x"].null_count() == 0
+    assert not found
+    x[101:160] = x[100]
+    frame, columns = series("10m", x=x)
+    after, _, _ = apply("stuck", frame.with_columns(pl.col("t") + outage), columns)
+    gone = np.flatnonzero(after["x"].is_null().to_numpy())
+    assert gone.tolist() == list(range(138, 160))  # six hours behind the outage
+
+
 def test_spikes_go_and_new_levels_stay():
     rng = np.random.default_rng(3)
     x = 20 + rng.normal(0, 0.1, 600)
