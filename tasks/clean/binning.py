@@ -5,8 +5,8 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.clean.quantities import is_temperature, of_difference
 from tasks.clean.series import by_time, groups, local_time
+from tasks.core.quantities import is_temperature, of_difference
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 Statistic = Literal["mean", "min", "max", "std", "median", "sum", "first", "last", "count"]

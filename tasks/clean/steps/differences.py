@@ -6,8 +6,8 @@ directions in degrees, whose 359 and 1 are neighbours.
 
 import polars as pl
 
-from tasks.clean.quantities import of_difference
 from tasks.clean.series import Back, beside
+from tasks.core.quantities import of_difference
 from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 

@@ -17,7 +17,6 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from tasks.clean import accounting, binning, counted
-from tasks.clean.quantities import UNITS, wanted
 from tasks.clean.series import Duration, Known, clock, groups, length
 from tasks.clean.steps import rolling
 from tasks.clean.steps.range import Range, check
@@ -26,6 +25,7 @@ from tasks.clean.steps.units import Wanted, converted
 from tasks.core import schema
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import PluginParams
+from tasks.core.quantities import UNITS, wanted
 from tasks.core.schema import Columns, by_role
 from tasks.frames import plan
 from tasks.frames.run import run

@@ -11,7 +11,6 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator, Field
 
-from tasks.clean.quantities import of_difference
 from tasks.clean.series import (
     SERIES,
     Duration,
@@ -23,6 +22,7 @@ from tasks.clean.series import (
     one_key,
     rows_of,
 )
+from tasks.core.quantities import of_difference
 from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 

@@ -15,9 +15,9 @@ import polars as pl
 from pydantic import Field
 
 from tasks.clean.findings import Finding, emptied, finding
-from tasks.clean.quantities import NEVER_ZERO, kind_of
 from tasks.clean.series import Measured, groups, in_order, measured, over
 from tasks.core import frames
+from tasks.core.quantities import NEVER_ZERO, kind_of
 from tasks.core.schema import ROW, Columns, by_role
 
 SCOPE = "group"

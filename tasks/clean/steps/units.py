@@ -14,7 +14,11 @@ import polars as pl
 from pydantic import AfterValidator, Field
 
 from tasks.clean.findings import Finding, finding
-from tasks.clean.quantities import (
+from tasks.clean.series import Measured, groups, measured, ordered
+from tasks.core.errors import DataError
+from tasks.core.frames import require_columns
+from tasks.core.plugins import unknown
+from tasks.core.quantities import (
     CANDIDATES,
     UNITS,
     convert,
@@ -26,10 +30,6 @@ from tasks.clean.quantities import (
     usual,
     wanted,
 )
-from tasks.clean.series import Measured, groups, measured, ordered
-from tasks.core.errors import DataError
-from tasks.core.frames import require_columns
-from tasks.core.plugins import unknown
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 SCOPE = "group"

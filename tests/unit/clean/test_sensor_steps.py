@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from tasks.clean import chain
 from tasks.clean.params import Params, looking_ahead
-from tasks.clean.quantities import unit_of
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import Plugin
+from tasks.core.quantities import unit_of
 from tasks.core.schema import ROW, Column, Columns
 
 START = datetime(2026, 1, 1)
