@@ -5,7 +5,8 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.clean.series import groups
+from tasks.clean.series import by_time, groups, local_time
+from tasks.core.quantities import is_temperature, of_difference
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 Statistic = Literal["mean", "min", "max", "std", "median", "sum", "first", "last", "count"]
@@ -66,6 +67,68 @@ def binned(
     return numbered(rows), in_order_of(made, columns)
 
 
+def with_records(
+    made: tuple[pl.LazyFrame, Columns],
+    frame: pl.LazyFrame,
+    columns: Columns,
+    time: str,
+    names: list[str],
+    zone: str,
+) -> tuple[pl.LazyFrame, Columns]:
+    """Return days or nights, and beside them columns of one value a day: its last.
+
+    Args:
+        made: the days, named by midnight of the clock on the wall, and their columns.
+        frame, columns: the rows of both, in UTC.
+        time: the time column.
+        names: the columns of one value a day.
+        zone: whose days.
+    """
+    if not names:
+        return made
+    keys = [*groups(columns), time]
+    records = {n: c for n, c in columns.items() if n in (*keys, *names)}
+    rows = by_time(frame.filter(pl.any_horizontal(pl.col(names).is_not_null())), time)
+    last: dict[str, list[Statistic]] = {name: ["last"] for name in names}
+    days, found = binned(
+        rows.with_columns(day_of(time, columns, zone)), records, time, Binning(last, "last")
+    )
+    both = made[0].drop(ROW).join(days.drop(ROW), on=keys, how="full", coalesce=True)
+    told = in_order_of(made[1] | found, columns)
+    return numbered(both.sort(keys).select(n for n in told if n != ROW)), told
+
+
+def day_of(time: str, columns: Columns, zone: str) -> pl.Expr:
+    """Return the local day of a day's record.
+
+    One of midnight sharp names its day, as wearables write it, and is of no time; but where times
+    were made UTC by `time_zone`, midnight of UTC is a time as any other.
+    """
+    value = pl.col(time)
+    day = local_time(value, zone).dt.truncate("1d")
+    if columns[time].unit == "UTC":
+        return day
+    return pl.when(at_midnight(value)).then(value).otherwise(day)
+
+
+def at_midnight(value: pl.Expr) -> pl.Expr:
+    """Return whether times are midnight sharp."""
+    return value == value.dt.truncate("1d")
+
+
+def without_records(frame: pl.LazyFrame, columns: Columns, names: list[str]) -> pl.LazyFrame:
+    """Return the rows that are more than a record of a day: they have a value of another column."""
+    others = [
+        name
+        for name, column in columns.items()
+        if column.role in ("feature", "target") and name not in names
+    ]
+    if not names:
+        return frame
+    alone = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() for name in others))
+    return frame.filter(~(alone & pl.any_horizontal(pl.col(names).is_not_null())))
+
+
 def complete(frame: pl.LazyFrame, columns: Columns, time: str, every: str) -> pl.LazyFrame:
     """Return periods in order, those without rows between a series' first and last among them."""
     keys = groups(columns)
@@ -99,8 +162,7 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
     if statistic in ("first", "last"):
         found = getattr(values.drop_nulls(), statistic)()
     elif name in binning.circular and statistic == "mean":
-        angle = values.cast(pl.Float64).radians()
-        found = pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % CIRCLE
+        found = mean_direction(values)
     else:
         found = getattr(values.cast(pl.Float64), statistic)()
     least = binning.min_share * (
@@ -112,13 +174,22 @@ def _statistic(name: str, statistic: str, dtype: pl.DataType, binning: Binning) 
     return found.cast(pl.Float32) if dtype == pl.Float32 and statistic != "sum" else found
 
 
+def mean_direction(values: pl.Expr) -> pl.Expr:
+    """Return the direction, in degrees, of the mean of directions' unit vectors."""
+    angle = values.cast(pl.Float64).radians()
+    return pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % CIRCLE
+
+
 def described(column: Column, statistic: str) -> Column:
     """Return what is known of a column's statistic."""
     limits = {} if statistic in WITH_LIMITS else {"min": None, "max": None}
     kind = "integer" if statistic == "count" else "float"
     if statistic in ("first", "last", "min", "max") and column.type == "integer":
         kind = "float" if statistic in ("min", "max") else "integer"
-    unit = {} if statistic != "count" else {"unit": None}
-    return column.model_copy(
-        update={"type": kind, "nullable": True, "unique": False, "values": None, **limits, **unit}
-    )
+    unit = column.unit
+    if statistic == "std":
+        unit = of_difference(unit)
+    elif statistic == "count" or (statistic == "sum" and is_temperature(unit)):
+        unit = None
+    same = {"nullable": True, "unique": False, "values": None}
+    return column.model_copy(update={"type": kind, "unit": unit, **same, **limits})

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 from pydantic import AfterValidator, Field
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
-from tasks.core.schema import Columns, by_role
+from tasks.core.schema import Column, Columns, by_role
 
 UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 UNITS |= {"w": "weeks"}
@@ -267,7 +267,7 @@ def beside(
     compute: Callable[..., pl.LazyFrame],
     short: str,
     long: str,
-    update: dict[str, Any],
+    described: Callable[[Column], Column],
 ) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with what `compute` makes of each column and its value some time before.
 
@@ -277,7 +277,7 @@ def beside(
         compute: of `tasks.frames.windows`, by frame, key, names and rows.
         short, long: what follows a column's name, before the rows, as `compute` names it, and
             before the duration, as it is to be named.
-        update: how the new columns' descriptions differ from the old ones'.
+        described: what is known of a new column, by that of the old one.
     """
     if not params.by:
         return frame, columns
@@ -291,5 +291,5 @@ def beside(
         new = {f"{n}_{short}{rows}": f"{n}_{long}_{duration}" for n in names}
         keyed = compute(keyed, key, names, [rows]).rename(new)
         for old, name in zip(names, new.values(), strict=True):
-            made[name] = columns[old].model_copy(update=update)
+            made[name] = described(columns[old])
     return keyed.drop(SERIES, strict=False), made

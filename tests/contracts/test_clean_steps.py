@@ -43,7 +43,10 @@ EXAMPLES = {  # params that make a step work on the table below, beside its defa
         {"every": "1h", "statistics": ["mean", "sum", "count", "median"], "min_share": 0.5},
         {"complete": False, "by_column": {"count": ["last", "first"], "stamp": []}},
     ],
-    "daily": [{"zone": "America/New_York", "complete": True}],
+    "daily": [
+        {"zone": "America/New_York", "complete": True},
+        {"zone": "America/New_York", "of_the_day": ["count"]},
+    ],
     "nights": [{"zone": "Europe/Brussels"}, {"begin": "00:30", "end": "04:00"}],
     "rolling": [{"windows": ["1h", "3h"], "statistics": ["mean", "std", "min", "slope", "q90"]}],
     "grid": [

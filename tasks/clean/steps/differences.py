@@ -7,14 +7,14 @@ directions in degrees, whose 359 and 1 are neighbours.
 import polars as pl
 
 from tasks.clean.series import Back, beside
-from tasks.core.schema import Columns
+from tasks.core.quantities import of_difference
+from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 
 SCOPE = "group"
 KEEPS_ROWS = True
 ONCE = True
 NEEDS_GRID = True
-CHANGE = {"role": "feature", "nullable": True, "min": None, "max": None, "values": None}
 
 
 class Params(Back):
@@ -24,5 +24,11 @@ class Params(Back):
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with the changes."""
     return beside(
-        frame, columns, params, "differences", windows.differences, "diff", "change", CHANGE
+        frame, columns, params, "differences", windows.differences, "diff", "change", _described
     )
+
+
+def _described(column: Column) -> Column:
+    unit = of_difference(column.unit)
+    limits = {"min": None, "max": None, "values": None}
+    return column.model_copy(update={"role": "feature", "nullable": True, "unit": unit, **limits})

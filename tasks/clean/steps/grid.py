@@ -17,7 +17,6 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from tasks.clean import accounting, binning, counted
-from tasks.clean.quantities import UNITS, unit_of
 from tasks.clean.series import Duration, Known, clock, groups, length
 from tasks.clean.steps import rolling
 from tasks.clean.steps.range import Range, check
@@ -26,6 +25,7 @@ from tasks.clean.steps.units import Wanted, converted
 from tasks.core import schema
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import PluginParams
+from tasks.core.quantities import UNITS, wanted
 from tasks.core.schema import Columns, by_role
 from tasks.frames import plan
 from tasks.frames.run import run
@@ -226,19 +226,12 @@ def _measured(number: int, name: str, column: schema.Column, params: Params) -> 
         return Column(name=name, rename=renamed, fill=False)
     limits = params.limits.get(name, Range(min=column.min, max=column.max))
     factor, offset = 1.0, 0.0
-    if units := _wanted(column, params):
+    if units := wanted(column.unit, params.to):
         old, new = (UNITS[unit] for unit in units)
         factor, offset = old.factor / new.factor, (old.offset - new.offset) / old.factor
     return Column(
         name=name, rename=renamed, low=limits.min, high=limits.max, offset=offset, scale=factor
     )
-
-
-def _wanted(column: schema.Column, params: Params) -> tuple[str, str] | None:
-    """Return the unit that a feature has and the one that it is to have; None: it stays."""
-    old = unit_of(column.unit)
-    converts = column.role == "feature" and old in params.to and params.to[old] != old
-    return (old, params.to[old]) if old and converts else None
 
 
 def _columns(columns: Columns, types: pl.Schema, work: Work, params: Params) -> list[Made]:
@@ -250,18 +243,18 @@ def _columns(columns: Columns, types: pl.Schema, work: Work, params: Params) -> 
     made, means = [], []
     for measured in work.columns:
         name, column = measured.name, columns[measured.name]
-        if units := _wanted(column, params):
-            column = converted(column, *units)
         target = column.role == "target"
-        wanted = [params.target] if target else params.statistics
-        for statistic in wanted:
-            new = name if len(wanted) == 1 else f"{name}_{statistic}"
+        if not target and (units := wanted(column.unit, params.to)):
+            column = converted(column, *units)
+        statistics = [params.target] if target else params.statistics
+        for statistic in statistics:
+            new = name if len(statistics) == 1 else f"{name}_{statistic}"
             kept = types[name] if column.type == "integer" else pl.Float64
             dtype = {"count": pl.UInt32, "last": kept}.get(statistic, pl.Float64)
             told = binning.described(column, statistic)
             made.append(Made(f"{measured.named}_{statistic}", new, told, dtype))
         if params.of_target or not target:
-            new = name if len(wanted) == 1 else f"{name}_mean"
+            new = name if len(statistics) == 1 else f"{name}_mean"
             means.append(Made(measured.named, new, binning.described(column, "mean")))
     for window in params.windows:
         for statistic in params.rolling:

@@ -7,7 +7,7 @@ value was missing. Not for what does not change: a lag of a constant says nothin
 import polars as pl
 
 from tasks.clean.series import Back, beside
-from tasks.core.schema import Columns
+from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 
 SCOPE = "group"
@@ -22,13 +22,8 @@ class Params(Back):
 
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with the values."""
-    return beside(
-        frame,
-        columns,
-        params,
-        "lags",
-        windows.lags,
-        "lag",
-        "lag",
-        {"role": "feature", "nullable": True},
-    )
+    return beside(frame, columns, params, "lags", windows.lags, "lag", "lag", _described)
+
+
+def _described(column: Column) -> Column:
+    return column.model_copy(update={"role": "feature", "nullable": True})

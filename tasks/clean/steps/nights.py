@@ -3,8 +3,9 @@
 A night has the day on which it ends (22:00 to 07:00: the evening of the 3rd and the morning of the
 4th are the 4th's), which is how wearables name it; or that of its evening (`named_by`), for a
 forecast of the next morning: its inputs end with their own day. What was measured by day is left
-out, but for what there is once a day (`of_the_day`): a wearable's record goes beside the night. Not
-where the hours of sleep themselves are known: take those.
+out, but for what there is once a day (`of_the_day`): a wearable's record goes beside the night. One
+of 0:00 sharp is of the day that it names, whatever `zone` is. Not where the hours of sleep
+themselves are known: take those.
 """
 
 from typing import Literal
@@ -15,10 +16,10 @@ from pydantic import Field, model_validator
 from tasks.clean import binning
 from tasks.clean.binning import Binning, Statistic
 from tasks.clean.findings import Finding, finding
-from tasks.clean.series import Known, Zone, by_time, clock, groups, local_time
+from tasks.clean.series import Known, Zone, by_time, clock, local_time
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
-from tasks.core.schema import ROW, Columns
+from tasks.core.schema import Columns
 
 SCOPE = "group"
 MAKES_ROWS = True
@@ -75,24 +76,12 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         moved = pl.when(before).then(pl.duration(days=1)).otherwise(pl.duration())
         day = local.dt.truncate("1d")
         day = day + moved if params.named_by == "morning" else day - moved
-    rows = by_time(frame.filter(inside.fill_null(False)), time)
+    measured = binning.without_records(frame, columns, params.of_the_day)
+    rows = by_time(measured.filter(inside.fill_null(False)), time)
     plan = Binning(wanted, params.target, min_share=params.min_share)
     nightly = {n: c for n, c in columns.items() if n not in params.of_the_day}
-    nights, made = binning.binned(rows.with_columns(day.alias(time)), nightly, time, plan)
-    if not params.of_the_day:
-        return nights, made
-    keys = [*groups(columns), time]
-    daily = {n: c for n, c in columns.items() if n in (*keys, *params.of_the_day)}
-    there = pl.any_horizontal(pl.col(n).is_not_null() for n in params.of_the_day)
-    days = by_time(frame.filter(there), time)
-    last: dict[str, list[Statistic]] = {name: ["last"] for name in params.of_the_day}
-    days, found = binning.binned(
-        days.with_columns(local.dt.truncate("1d").alias(time)), daily, time, Binning(last, "last")
-    )
-    both = nights.drop(ROW).join(days.drop(ROW), on=keys, how="full", coalesce=True)
-    made = binning.in_order_of(made | found, columns)
-    ordered = both.sort(keys).select(n for n in made if n != ROW)
-    return binning.numbered(ordered), made
+    nights = binning.binned(rows.with_columns(day.alias(time)), nightly, time, plan)
+    return binning.with_records(nights, frame, columns, time, params.of_the_day, params.zone)
 
 
 def findings(

@@ -1,8 +1,9 @@
 """Makes a long table wide: each sensor's values become columns of their own, on one grid of times.
 
-A row of the grid has each sensor's last value at or before its time, if it is not older than
-`tolerance`: an as-of join, which uses the past alone. For one series out of many sensors (a home, a
-person). Not where sensors are compared with each other: keep them as a group.
+A row of the grid has the last value of each sensor's column at or before its time, if it is not
+older than `tolerance`: an as-of join a column, which uses the past alone. For one series out of
+many sensors (a home, a person). Not where sensors are compared with each other: keep them as a
+group.
 """
 
 import polars as pl
@@ -58,25 +59,19 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     made: Columns = {name: columns[name] for name in columns if name in (*keys, time)}
     wide = _grid(rows, keys, time, params.every)
     for level in levels:
-        names = {}
+        of_level = rows.filter(pl.col(params.by).cast(pl.String) == level)
         for name in values:
             is_target = name in targets and level == params.target
             new = name if is_target else (f"{name}_{level}" if len(values) > 1 else level)
             role = "target" if is_target else "feature"
-            names[name] = new
             made[new] = columns[name].model_copy(update={"role": role, "nullable": True})
-        one = (
-            rows.filter(pl.col(params.by).cast(pl.String) == level)
-            .select(*keys, time, *values)
-            .rename(names)
-        )
-        wide = wide.join_asof(
-            one,
-            on=time,
-            by=keys or None,
-            tolerance=length(params.tolerance or params.every),
-            check_sortedness=False,  # both sides are ordered by time
-        )
+            wide = wide.join_asof(
+                of_level.select(*keys, time, pl.col(name).alias(new)).drop_nulls(new),
+                on=time,
+                by=keys or None,
+                tolerance=length(params.tolerance or params.every),
+                check_sortedness=False,  # both sides are ordered by time
+            )
     return numbered(wide.sort([*keys, time])), in_order_of(made, columns)
 
 

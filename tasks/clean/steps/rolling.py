@@ -22,6 +22,7 @@ from tasks.clean.series import (
     one_key,
     rows_of,
 )
+from tasks.core.quantities import of_difference
 from tasks.core.schema import Column, Columns
 from tasks.frames import windows
 
@@ -77,14 +78,16 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
 def described(column: Column, statistic: str) -> Column:
     """Return what is known of a column's statistic over a window."""
     limits = {"min": None, "max": None} if statistic in SPREADS else {}
-    unit = {"unit": f"{column.unit}/h"} if statistic == "slope" and column.unit else {}
+    unit = of_difference(column.unit) if statistic == "std" else column.unit
+    if statistic == "slope" and unit:
+        unit = f"{unit}/h"
     return column.model_copy(
         update={
             "role": "feature",
             "type": "float",
             "nullable": True,
             "values": None,
+            "unit": unit,
             **limits,
-            **unit,
         }
     )

@@ -1,9 +1,11 @@
 """Makes numbers missing that stand for "no value": declared ones, the usual ones, impossible zeros.
 
 A usual sentinel (-9999, 65535 ...) counts only where it lies far from what its series had before:
-999 among 990 and 1005 is a measurement. 0 is impossible for humidity, air pressure and CO2. Long
-runs at the very top or bottom of a sensor's range are reported as saturated, and stay unless told.
-Not for tables where such a number is a code with a meaning of its own: make it a category.
+999 among 990 and 1005 is a measurement. Among the first hundred values of a series, whose past says
+too little, one like -99 or 999 stays and is reported. 0 is impossible for humidity, air pressure
+and CO2. Long runs at the very top or bottom of a sensor's range are reported as saturated, and stay
+unless told. Not for tables where such a number is a code with a meaning of its own: make it a
+category.
 """
 
 from collections.abc import Callable
@@ -13,9 +15,9 @@ import polars as pl
 from pydantic import Field
 
 from tasks.clean.findings import Finding, emptied, finding
-from tasks.clean.quantities import NEVER_ZERO, kind_of
 from tasks.clean.series import Measured, groups, in_order, measured, over
 from tasks.core import frames
+from tasks.core.quantities import NEVER_ZERO, kind_of
 from tasks.core.schema import ROW, Columns, by_role
 
 SCOPE = "group"
@@ -27,6 +29,7 @@ BLOCK, BLOCKS = 100, 5  # values of a block, and blocks that are looked back on
 MEASURABLE = (-999.0, 9999.0)  # beyond: what hardly anything measures
 MANY = 20  # different values
 BULK = (0.05, 0.95)  # quantiles of a block
+LEAST = 5  # values of a series that tell what is likely one
 
 
 class Params(Measured):
@@ -80,6 +83,8 @@ def findings(
     found = emptied("sentinel", before, after, names, by_value=True)
     if params.saturated == "report":
         found += _runs(after, names, groups(columns), params.run)
+    for name in names if params.detect else []:
+        found += _told("likely sentinel (stays; `values`)", _early(after, name, columns), name)
     if left := by_role(columns, "target"):
         found += [] if params.target else _in_target(before, left[0], columns)
     return found
@@ -108,6 +113,22 @@ def _far_rows(
     frame: pl.LazyFrame, name: str, keys: list[str], within: Callable[[pl.Expr], pl.Expr]
 ) -> pl.Series:
     """Return the numbers of the rows with a usual sentinel of one column, UInt32."""
+    suspected, blocks = _suspected(frame, name, keys, within)
+    past = blocks.with_columns(
+        pl.col("block") + 1,
+        over(pl.col("low").rolling_min(BLOCKS, min_samples=1), keys),
+        over(pl.col("high").rolling_max(BLOCKS, min_samples=1), keys),
+    )
+    judged = suspected.join(past, on=[*keys, "block"], how="left", nulls_equal=True)
+    alone = pl.col("low").is_null() & ~pl.col("value").is_between(*MEASURABLE, closed="none")
+    found = judged.filter(_beyond().fill_null(False) | alone).select(ROW)
+    return frames.collect(found)[ROW].sort()
+
+
+def _suspected(
+    frame: pl.LazyFrame, name: str, keys: list[str], within: Callable[[pl.Expr], pl.Expr]
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Return the rows with a usual sentinel, with their block, and the bulk of each block."""
     value = pl.col(name).cast(pl.Float64)
     known = (value.is_not_null() & ~value.is_in(list(USUAL))).fill_null(False)
     block = within(known.cum_sum()) // BLOCK
@@ -116,21 +137,39 @@ def _far_rows(
         rows.filter("known")
         .group_by(*keys, "block")
         .agg(
-            pl.col("value").quantile(q).alias(n) for n, q in zip(("low", "high"), BULK, strict=True)
+            pl.len().alias("n"),
+            *(
+                pl.col("value").quantile(q).alias(n)
+                for n, q in zip(("low", "high"), BULK, strict=True)
+            ),
         )
         .sort(*keys, "block")
     )
-    past = blocks.with_columns(
-        pl.col("block") + 1,
-        over(pl.col("low").rolling_min(BLOCKS, min_samples=1), keys),
-        over(pl.col("high").rolling_max(BLOCKS, min_samples=1), keys),
-    )
-    suspected = rows.filter(~pl.col("known") & pl.col("value").is_not_null())
-    judged = suspected.join(past, on=[*keys, "block"], how="left", nulls_equal=True)
+    return rows.filter(~pl.col("known") & pl.col("value").is_not_null()), blocks
+
+
+def _beyond() -> pl.Expr:
+    """Return whether a value lies far from the bulk beside it."""
     reach = FAR * (pl.col("high") - pl.col("low")).clip(lower_bound=1.0)
-    beyond = (pl.col("value") < pl.col("low") - reach) | (pl.col("value") > pl.col("high") + reach)
-    alone = pl.col("low").is_null() & ~pl.col("value").is_between(*MEASURABLE, closed="none")
-    return frames.collect(judged.filter(beyond.fill_null(False) | alone).select(ROW))[ROW].sort()
+    low, high = pl.col("low") - reach, pl.col("high") + reach
+    return (pl.col("value") < low) | (pl.col("value") > high)
+
+
+def _early(frame: pl.DataFrame, name: str, columns: Columns) -> pl.DataFrame:
+    """Return the rows with a usual sentinel that is far from the first block of its series.
+
+    They lie in it: what was before them did not tell yet what is usual.
+    """
+    if not frame[name].cast(pl.Float64).is_in(list(USUAL)).any():
+        return frame.clear()
+    keys, times = groups(columns), by_role(columns, "time")
+    lazy = frame.lazy()
+    within = in_order(lazy, keys, times[0]) if times else (lambda value: over(value, keys))
+    suspected, blocks = _suspected(lazy, name, keys, within)
+    first = blocks.filter((pl.col("block") == 0) & (pl.col("n") >= LEAST))
+    judged = suspected.join(first, on=[*keys, "block"], nulls_equal=True)
+    rows = frames.collect(judged.filter(_beyond()).select(ROW))[ROW]
+    return frame.filter(pl.col(ROW).is_in(rows.implode()))
 
 
 def _impossible_zero(name: str, columns: Columns, names: list[str]) -> pl.Expr:
@@ -178,9 +217,7 @@ def _runs(frame: pl.DataFrame, names: list[str], keys: list[str], run: int) -> l
         )
         if held.height:
             held = _of_many(held, frame, name, keys)
-        if held.height:
-            detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])
-            found.append(finding("saturated (stays)", name, detail, held.height, held[ROW].min()))
+        found += _told("saturated (stays)", held, name)
     return found
 
 
@@ -199,9 +236,14 @@ def _in_target(frame: pl.DataFrame, name: str, columns: Columns) -> list[Finding
     if not frame.schema[name].is_numeric():
         return []
     rows = _far(frame.lazy(), [name], columns).get(name, pl.Series(dtype=pl.UInt32))
+    rows = pl.concat([rows, _early(frame, name, columns)[ROW]]).unique()
     held = frame.filter(pl.col(ROW).is_in(rows.implode()))
-    if held.is_empty():
+    return _told("sentinel in the target (stays)", held, name)
+
+
+def _told(what: str, rows: pl.DataFrame, name: str) -> list[Finding]:
+    """Return an entry of a column's rows, with the first of their values."""
+    if rows.is_empty():
         return []
-    detail = ", ".join(f"{v:g}" for v in held[name].unique().sort().to_list()[:5])
-    first = held.select(pl.col(ROW).min()).item()
-    return [finding("sentinel in the target (stays)", name, detail, held.height, first)]
+    detail = ", ".join(f"{v:g}" for v in rows[name].unique().sort().to_list()[:5])
+    return [finding(what, name, detail, rows.height, rows.select(pl.col(ROW).min()).item())]

@@ -5,19 +5,23 @@ are counted apart. Reports gaps, each series' step, and rows that came out of or
 whose rows are events: two of them may happen at once.
 """
 
+import re
 from typing import Literal
 
 import polars as pl
 from pydantic import Field
 
+from tasks.clean.binning import mean_direction
 from tasks.clean.findings import Finding, finding
 from tasks.clean.series import Known, clock, groups, ordered, over
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, ParamsError
+from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
 REORDERS = True
+DIRECTION = re.compile(r"wind_?dir|direction|azimuth|bearing|heading")
 GAP = 1.5  # steps of a series; more than this lies between two rows
 
 
@@ -25,7 +29,12 @@ class Params(PluginParams):
     """`conflicts`: which of the rows that differ at one time of a series stays."""
 
     conflicts: Literal["first", "last", "mean", "error"] = Field(
-        default="first", description="mean: of the numeric features; all else is the first's"
+        default="first",
+        description="mean: of the numeric features; all else, and a direction by its name "
+        "(winddir) that `circular` does not list, is the first's",
+    )
+    circular: list[str] = Field(
+        default=[], description="directions in degrees, whose mean is that of their vectors"
     )
 
 
@@ -44,8 +53,10 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
 
     Raises:
         DataError: rows contradict each other, where params make it an error.
+        ParamsError: a column of `circular` is unknown or no number.
     """
     time = clock(columns, frame, "sorted_unique")
+    require_columns("clean.steps.sorted_unique.circular", params.circular, columns)
     by = [*groups(columns), time]
     rows = ordered(frame.filter(pl.col(time).is_not_null()), by[:-1], time)
     if params.conflicts == "error":
@@ -60,16 +71,11 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
     chosen = _differs(by) if params.conflicts != "last" else _differs(by, ahead=True)
     if params.conflicts != "mean":
         return rows.filter(chosen), columns
-    schema = frame.collect_schema()
-    means = [
-        name
-        for name, column in columns.items()
-        if column.role == "feature" and schema[name].is_numeric()
-    ]
+    means = _means(frame, columns, params)
     distinct = rows.unique(
-        [n for n in schema.names() if n != ROW], keep="first", maintain_order=True
+        [n for n in frame.collect_schema().names() if n != ROW], keep="first", maintain_order=True
     )
-    total = {name: pl.col(name).cast(pl.Float64).mean().over(by) for name in means}
+    total = {name: mean.over(by) for name, mean in means.items()}
     made = {
         name: column.model_copy(update={"type": "float"}) if name in means else column
         for name, column in columns.items()
@@ -95,6 +101,22 @@ def findings(
         if rows.height
     ]
     return found + _gaps(after, keys, time)
+
+
+def _means(frame: pl.LazyFrame, columns: Columns, params: Params) -> dict[str, pl.Expr]:
+    """Return the mean of each column that is averaged where rows contradict each other."""
+    schema = frame.collect_schema()
+    if wrong := [n for n in params.circular if not schema[n].is_numeric()]:
+        raise ParamsError(f"clean.steps.sorted_unique.circular: {', '.join(wrong)}: no numbers")
+    found = {}
+    for name, column in columns.items():
+        if column.role != "feature" or not schema[name].is_numeric():
+            continue
+        if name in params.circular:
+            found[name] = mean_direction(pl.col(name))
+        elif not DIRECTION.search(name.lower()):
+            found[name] = pl.col(name).cast(pl.Float64).mean()
+    return found
 
 
 def _differs(by: list[str], ahead: bool = False) -> pl.Expr:

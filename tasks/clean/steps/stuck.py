@@ -1,8 +1,9 @@
 """Makes missing what a sensor repeats for too long, where it usually changes.
 
 A value counts as stuck once it has not changed for longer than `longest`; until then it may be
-true. 0 is never stuck unless wanted: rain, light and power are 0 for days. Not for states (doors,
-occupancy), set points and counters, which hold by nature.
+true. Behind an outage longer than that it is a new one, whatever it was before. 0 is never stuck
+unless wanted: rain, light and power are 0 for days. Not for states (doors, occupancy), set points
+and counters, which hold by nature.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,11 +93,10 @@ def _marked(
     for name in names:
         value, begins = pl.col(name), pl.col(f"__begins__{name}")
         there = value.is_not_null()
-        change.append(
-            within(there & value.ne_missing(value.forward_fill().shift(1))).alias(
-                f"__begins__{name}"
-            )
-        )
+        last = pl.when(there).then(pl.col(time)).forward_fill().shift(1)
+        anew = value.ne_missing(value.forward_fill().shift(1))
+        anew = anew | (pl.col(time) - last > length(params.longest))  # an outage lies between
+        change.append(within(there & anew).alias(f"__begins__{name}"))
         before = pl.when(begins).then(there.cum_sum())  # values when the run began
         for what, of in (
             ("since", pl.when(begins).then(pl.col(time)).forward_fill()),

@@ -1,9 +1,11 @@
 """Turns local times without a zone into UTC, through both turns of daylight saving.
 
 In autumn an hour comes twice: its second pass is known by the clock going back within the series,
-or by a time that was there before. In spring an hour does not come; times in it are those of a
-clock that was not set. Clocks that were set by hand (times going back elsewhere) are reported.
-Not for times that are UTC already, as files with an offset (`+00:00`, `Z`) are read.
+or, in a table sorted by local time, by the times that are there twice. A row that says the same
+again is the same row, sent twice. A series of which the newest row comes first is read from its
+end. In spring an hour does not come; times in it are those of a clock that was not set. Clocks that
+were set by hand (times going back elsewhere) are reported. Not for times that are UTC already, as
+files with an offset (`+00:00`, `Z`) are read.
 """
 
 from typing import Literal
@@ -18,6 +20,8 @@ from tasks.core.schema import ROW, Columns
 
 SCOPE = "group"
 HOUR = pl.duration(hours=1)
+MOSTLY = 0.9  # of the steps that lead back, where the newest row comes first
+SHIFT, NEWEST, STEP = "__shift__", "__newest__", "__step__"
 
 
 class Params(PluginParams):
@@ -32,6 +36,11 @@ class Params(PluginParams):
     )
 
 
+def looks(params: Params) -> bool:
+    """Return whether rows that say the same are looked for in the hour that comes twice."""
+    return params.ambiguous == "by_order" and params.zone != "UTC"
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with UTC times; the time column's unit says so from then on."""
     time = clock(columns, frame, "time_zone")
@@ -39,11 +48,11 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
         return frame, columns
     local, keys = pl.col(time), groups(columns)
     first, second = (_utc(local, params.zone, way) for way in ("earliest", "latest"))
-    twice = first != second
     if params.ambiguous == "by_order":
-        chosen = pl.when(_second_pass(local, twice, keys)).then(second).otherwise(first)
+        again = pl.col(ROW).is_in(_second_pass(frame, time, second - first, keys).implode())
+        chosen = pl.when(again).then(second).otherwise(first)
     elif params.ambiguous == "missing":
-        chosen = pl.when(~twice).then(first)
+        chosen = pl.when(first == second).then(first)
     else:
         chosen = first if params.ambiguous == "first" else second
     if params.absent == "not_set":
@@ -90,12 +99,49 @@ def _set_back(frame: pl.DataFrame, time: str, keys: list[str]) -> list[Finding]:
     ]
 
 
-def _second_pass(local: pl.Expr, twice: pl.Expr, keys: list[str]) -> pl.Expr:
-    """Return whether a time of the hour that comes twice is of its second pass."""
-    day = local.dt.date()
-    again = pl.int_range(pl.len()).over([*keys, local]) > 0
-    back = (over(local.diff(), keys) < pl.duration()).fill_null(False) & twice
-    return twice & (again | (back.cum_sum().over([*keys, day]) > 0))
+def _second_pass(frame: pl.LazyFrame, time: str, shift: pl.Expr, keys: list[str]) -> pl.Series:
+    """Return the numbers of the rows whose time is of the second pass of an hour, UInt32.
+
+    Args:
+        frame: the table.
+        time: its column of local times.
+        shift: how far apart both passes of a time are; 0 where there is one alone.
+        keys: the columns that tell series apart.
+    """
+    local, schema = pl.col(time), frame.collect_schema()
+    says = [n for n, dtype in schema.items() if n != ROW and not dtype.is_nested()]
+    ahead = local.diff()
+    downward = (ahead < pl.duration()).sum() > MOSTLY * (ahead != pl.duration()).sum()
+    told = {
+        SHIFT: shift,
+        NEWEST: over(downward, keys),
+        STEP: over(pl.when(downward).then(local - local.shift(-1)).otherwise(ahead), keys),
+    }
+    rows = frame.select(ROW, *says, **told).filter(pl.col(SHIFT) != pl.duration()).collect()
+    rows = pl.concat([rows.filter(~pl.col(NEWEST)), rows.filter(NEWEST).reverse()])
+    step, hour = pl.col(STEP), [*keys, local.dt.date()]
+    rows = rows.with_columns(
+        __nth__=pl.int_range(pl.len()).over(*keys, time),
+        __sent_twice__=pl.int_range(pl.len()).over(says) > 0,
+        __coarse__=step.first().over(*keys, time) >= pl.col(SHIFT),
+    )
+    rows = rows.with_columns(
+        __times__=(pl.col("__nth__") == 0).cum_sum().over(hour),
+        __doubled__=(pl.col("__nth__") == 1).cum_sum().over(hour),
+        __back__=(step < pl.duration())
+        & (~pl.col("__sent_twice__") | (-2 * step >= pl.col(SHIFT))),
+    )
+    # the first time that is there twice is the hour's second pass unless it looks sent twice, a
+    # later one where half of those before it were there twice too
+    alone = ~pl.col("__sent_twice__") | pl.col("__coarse__")
+    others = 2 * (pl.col("__doubled__") - 1) >= pl.col("__times__") - 1
+    in_place = (pl.col("__nth__") > 0) & pl.when(pl.col("__times__") == 1).then(alone).otherwise(
+        others
+    )
+    # a row that is sent again behind the turn leads forward, out of the others' order
+    late = pl.col("__sent_twice__") & (2 * step > pl.col(SHIFT))
+    turned = (pl.col("__back__").cum_sum().over(hour) > 0) & ~late
+    return rows.filter((in_place | turned).fill_null(False))[ROW]
 
 
 def _utc(local: pl.Expr, zone: str, way: Literal["earliest", "latest"]) -> pl.Expr:

@@ -14,20 +14,22 @@ import polars as pl
 from pydantic import AfterValidator, Field
 
 from tasks.clean.findings import Finding, finding
-from tasks.clean.quantities import (
+from tasks.clean.series import Measured, groups, measured, ordered
+from tasks.core.errors import DataError
+from tasks.core.frames import require_columns
+from tasks.core.plugins import unknown
+from tasks.core.quantities import (
     CANDIDATES,
     UNITS,
     convert,
     kind_of,
     likely,
+    named,
     number,
     unit_of,
     usual,
+    wanted,
 )
-from tasks.clean.series import Measured, groups, measured, ordered
-from tasks.core.errors import DataError
-from tasks.core.frames import require_columns
-from tasks.core.plugins import unknown
 from tasks.core.schema import ROW, Column, Columns, by_role
 
 SCOPE = "group"
@@ -83,11 +85,9 @@ def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.Laz
             raise DataError(f"clean.steps.units: likely mix-ups of units:\n{said}")
     changed, made = [], dict(columns)
     for name in measured(frame, columns, params, "units") if params.convert else []:
-        old = unit_of(columns[name].unit)
-        if old in params.to and params.to[old] != old:
-            new = params.to[old]
-            changed.append(convert(pl.col(name), old, new).alias(name))
-            made[name] = converted(columns[name], old, new)
+        if units := wanted(columns[name].unit, params.to):
+            changed.append(convert(pl.col(name), *units).alias(name))
+            made[name] = converted(columns[name], *units)
     return frame.with_columns(changed), made
 
 
@@ -99,12 +99,11 @@ def findings(
     found = _mix_ups(before, columns, params)
     for name in measured(before.lazy(), columns, params, "units"):
         unit = columns[name].unit
-        old = unit_of(unit)
         values = before[name].len() - before[name].null_count()
-        if old in params.to and params.to[old] != old:
+        if units := wanted(unit, params.to):
             what = "converted" if params.convert else "not converted (convert: false)"
-            found.append(finding(what, name, f"{old} to {params.to[old]}", values))
-        elif unit and old is None and kind_of(name, None):
+            found.append(finding(what, name, " to ".join(units), values))
+        elif unit and unit_of(unit) is None and named(name):
             found.append(finding("unknown unit, not looked at", name, unit, values))
     return found
 
@@ -118,13 +117,13 @@ def _mix_ups(frame: pl.DataFrame, columns: Columns, params: Params) -> list[Find
         if (kind := kind_of(name, columns[name].unit))
     }
     found = []
+    for name, kind in kinds.items():
+        found += _unusual(frame, name, kind, unit_of(columns[name].unit), keys)
     if times and isinstance(frame.schema[times[0]], pl.Datetime):
         rows = frame.lazy().select(ROW, *keys, *times, *kinds).drop_nulls(times)
         series = ordered(rows, keys, times[0]).collect()
         for name, kind in kinds.items():
             found += _changes(series, name, kind, keys, times[0])
-    for name, kind in kinds.items():
-        found += _unusual(frame, name, kind, unit_of(columns[name].unit), keys)
     return found
 
 
@@ -151,7 +150,7 @@ def _unusual(
 def _changes(
     series: pl.DataFrame, name: str, kind: str, keys: list[str], time: str
 ) -> list[Finding]:
-    """Return where a series, in order, jumps by what a change of unit explains.
+    """Return how often a series, in order, jumps as a change of unit explains, and where first.
 
     A jump counts where the medians of the `STRETCH` values on either side differ, and nearly all of
     the difference goes away once one side is converted.
@@ -169,9 +168,17 @@ def _changes(
         at = at[whose[at - STRETCH] == whose[at + STRETCH - 1]]
         around = values[at[:, None] + np.arange(-STRETCH, STRETCH)]
         past, next_ = np.median(around[:, :STRETCH], axis=1), np.median(around[:, STRETCH:], axis=1)
-        for row in series[at[_jumps(past, next_, kind, old, new)].tolist()].iter_rows(named=True):
-            detail = f"{_whose(row, keys)}from {old} to {new} at {row[time]}"
-            found.append(finding("unit changes within the series", name, detail, 1, row[ROW]))
+        jumps = series[at[_jumps(past, next_, kind, old, new)].tolist()]
+        if jumps.is_empty():
+            continue
+        first = pl.col(ROW, time).first()
+        of = jumps.group_by(keys or pl.lit(0), maintain_order=True).agg(first, n=pl.len())
+        for row in of.iter_rows(named=True):
+            where = f"{'first ' * (row['n'] > 1)}at {row[time]}"
+            detail = f"{_whose(row, keys)}from {old} to {new} {where}"
+            found.append(
+                finding("unit changes within the series", name, detail, row["n"], row[ROW])
+            )
     return found
 
 

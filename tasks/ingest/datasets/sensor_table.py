@@ -14,7 +14,7 @@ from tasks.core.schema import ROW, Role, Table, Type, by_role
 from tasks.ingest import several
 from tasks.ingest.options import ReadOptions
 from tasks.ingest.reading import About, Raw, Reading, read_raw, settle
-from tasks.ingest.sensors import clocks, shapes, units
+from tasks.ingest.sensors import clocks, mixed, shapes, units
 
 ORIGIN = "file"
 FOLDER = True
@@ -41,6 +41,11 @@ class Params(ReadOptions):
         default=None, description="long tables: the column that says what a value is of"
     )
     value_column: str | None = Field(default=None, description="long tables: the values")
+    unit_column: str | None = Field(
+        default=None,
+        description="long tables: the column that says each value's unit; where one name has "
+        "several, its values become those of `units`",
+    )
     units: dict[str, str] = Field(
         default={}, description="column: unit, as degF; those that a name states need none"
     )
@@ -52,6 +57,8 @@ class Params(ReadOptions):
             raise ValueError("name_column and value_column belong together (a long table)")
         if isinstance(self.time, tuple) and not 1 <= len(self.time) <= len(clocks.PARTS):
             raise ValueError(f"time: one column, or {', '.join(clocks.PARTS)} in this order")
+        if self.unit_column and self.name_column is None:
+            raise ValueError("unit_column belongs to a long table: name_column, value_column")
         if self.name_column and self.time is None:
             raise ValueError("a long table needs `time`: the column of times")
         if self.epoch and not isinstance(self.time, str):
@@ -84,14 +91,14 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
         {file.name: read_raw(file, params, table) for file in files},
         SENSOR if params.sensor_from_file else None,
     )
-    found, clock = _shaped(found, params, sensor)
+    found, clock, told = _shaped(found, params, sensor)
     about = About(name, several.digest(files), f"file {name}")
     reading = settle(found, about, table, params)
     roles: dict[str, Role] = {clock: "time"} if clock else {}
     if sensor:
         roles[sensor] = "group"
     stated = {column: units.by_name(column) for column in reading.columns}
-    known = {column: unit for column, unit in stated.items() if unit} | params.units
+    known = {column: unit for column, unit in stated.items() if unit} | told | params.units
     reading = units.described(reading, table, known, roles)
     if clock and reading.columns[clock].type != "datetime":
         raise DataError(
@@ -106,8 +113,12 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
     return reading
 
 
-def _shaped(found: Raw, params: Params, sensor: str | None) -> tuple[Raw, str | None]:
-    """Return the columns with one clock, wide, without those left out; and the clock's name."""
+def _shaped(
+    found: Raw, params: Params, sensor: str | None
+) -> tuple[Raw, str | None, dict[str, str]]:
+    """Return the columns with one clock, wide, without those left out; the clock's name, and units
+    that a long table states.
+    """
     frame, notes = found.frame, list(found.notes)
     unknown = [c for c in (*params.leave_out, *params.units) if c not in frame.columns]
     if unknown and not params.name_column:
@@ -122,7 +133,12 @@ def _shaped(found: Raw, params: Params, sensor: str | None) -> tuple[Raw, str | 
         frame = rest.select(frame[ROW], *rest.columns)
     types: dict[str, Type] = {clock: "datetime"} if clock and found.text else {}
     found = found._replace(frame=frame, notes=notes, types=types)
+    told: dict[str, str] = {}
     if params.name_column and params.value_column and clock:
+        if params.unit_column:
+            columns = (params.name_column, params.value_column, params.unit_column)
+            frame, told, said = mixed.one_a_name(found.frame, *columns, params.units)
+            found = found._replace(frame=frame, notes=[*found.notes, *said])
         keys = [clock, sensor] if sensor else [clock]
         found = shapes.wide(found, keys, params.name_column, params.value_column)
-    return found, clock
+    return found, clock, told

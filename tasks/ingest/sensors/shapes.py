@@ -5,6 +5,7 @@ import polars as pl
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW
 from tasks.ingest.reading import Raw, unknown_column
+from tasks.ingest.sensors import mixed
 
 NTH = "__nth__"
 
@@ -70,6 +71,7 @@ def wide(raw: Raw, keys: list[str], name: str, value: str) -> Raw:
     rest = [c for c in whole.columns if c not in (ROW, name, value, *keys)]
     if rest:
         notes.append(f"long table: left out beside name and value: {', '.join(rest)}")
+        notes += mixed.not_looked_at(whole, name, rest)
     cells = whole.select(*keys, name, value)
     distinct = cells.unique(maintain_order=True)
     if len(distinct) < len(cells):

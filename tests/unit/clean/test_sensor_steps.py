@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from tasks.clean import chain
 from tasks.clean.params import Params, looking_ahead
 from tasks.core.errors import DataError, ParamsError
 from tasks.core.plugins import Plugin
+from tasks.core.quantities import unit_of
 from tasks.core.schema import ROW, Column, Columns
 
 START = datetime(2026, 1, 1)
@@ -67,6 +69,22 @@ def test_a_sentinel_is_judged_by_what_was_before_it():
     assert np.flatnonzero(after["x"].is_null().to_numpy()).tolist() == [150, 399]
 
 
+def test_a_sentinel_of_a_short_series_is_told_and_stays():
+    x = np.random.default_rng(4).normal(21, 1, 60)
+    x[[20, 40]] = -99.0
+    frame, columns = series(x=x, y=x, level=[990.0, 999, 1005] * 20)
+    columns["y"] = Column(type="float", role="target")
+    after, _, found = apply("sentinels", frame, columns)
+    assert after.equals(frame)
+    assert found == [
+        ("likely sentinel (stays; `values`)", "x", "-99", 2),
+        ("sentinel in the target (stays)", "y", "-99", 2),
+    ]
+    after, _, found = apply("sentinels", frame, columns, values=[-99])
+    assert after["x"].null_count() == 2
+    assert found[0] == ("sentinel", "x", "-99", 2)
+
+
 def test_a_zero_is_missing_where_it_cannot_be_and_the_temperature_beside_it():
     frame, columns = series(humidity=[40.0, 0, 41], temp=[0.0, 0.0, 1.0], rain=[0.0, 0, 0])
     after, _, _ = apply("sentinels", frame, columns)
@@ -74,6 +92,43 @@ def test_a_zero_is_missing_where_it_cannot_be_and_the_temperature_beside_it():
     assert after["temp"].to_list() == [0, None, 1]
     assert after["rain"].to_list() == [0, 0, 0]
     assert apply("sentinels", frame, columns, zeros=False)[0].equals(frame)
+
+
+def test_a_zero_of_a_trend_is_a_value_with_a_unit_or_without():
+    zeros = {"pressureTrend": [0.0, 0.1, 0.0], "humidity_std": [0.0, 0.4, 0.1]}
+    frame, columns = series(**zeros, dewptAvg=[0.0, 1.0, 0.0], heatindexAvg=[0.0, 2.0, 1.0])
+    assert apply("sentinels", frame, columns)[0].equals(frame)
+    columns |= {
+        "pressureTrend": Column(type="float", unit="hPa"),
+        "humidity_std": Column(type="float", unit="%"),
+    }
+    assert apply("sentinels", frame, columns)[0].equals(frame)
+    assert not apply("units", frame, columns)[2]
+
+
+def test_a_temperature_is_known_by_a_unit_in_its_name():
+    frame, columns = series(**{"T (C)": [0.0, 21.0], "RH (%)": [0.0, 40.0], "t (min)": [0.0, 1.0]})
+    after, _, _ = apply("sentinels", frame, columns)
+    assert after.drop(ROW, "t").rows() == [(None, None, 0), (21, 40, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        *((text, "mg/m3") for text in ("mg/m³", "mg/m^3", "MG/M3")),
+        *((text, "ug/m3") for text in ("ug/m³", "µg/m³", "μg/m^3", "ug/m^3")),
+        *(
+            ("km/hr", "km/h"),
+            ("in. Hg", "inHg"),
+            ("°K", "K"),
+            ("% RH", "%"),
+            ("hectopascal", "hPa"),
+        ),
+        *(("lx", "lx"), ("lux", "lx"), ("℃", "degC"), ("delta_degF", "delta_degF")),
+    ],
+)
+def test_units_are_known_as_people_write_them(text, unit):
+    assert unit_of(text) == unit
 
 
 def test_saturated_runs_are_told_and_taken_out_if_wanted():
@@ -102,6 +157,36 @@ def test_units_convert_what_was_declared_and_its_limits():
     again, same, _ = apply("units", after, made, convert=True)
     assert again.equals(after)
     assert same == made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [{"daily": {}}],
+        [{"resample": {"every": "1h", "statistics": ["mean", "std", "sum"]}}],
+        [{"resample": {"every": "1m"}}, {"rolling": {"windows": ["5m"], "statistics": ["std"]}}],
+        [{"resample": {"every": "1m"}}, {"differences": {"by": ["1m", "1h"]}}],
+        [{"grid": {"every": "1h", "statistics": ["mean", "std"], "windows": ["3h"]}}],
+    ],
+)
+def test_a_spread_or_a_difference_is_converted_without_the_offset(made):
+    rng = np.random.default_rng(5)
+    frame, columns = series(temp=70 + rng.normal(0, 3, 300))
+    columns["temp"] = Column(type="float", unit="degF")
+    units = {"units": {"convert": True, "to": {"degF": "degC"}}}
+    before, after = (
+        chain.run(frame, columns, Params.model_validate({"steps": steps}).steps)
+        for steps in ([units, *made], [*made, units])
+    )
+    assert {n: c.unit for n, c in after[1].items()} == {n: c.unit for n, c in before[1].items()}
+    same = [n for n in before[0].columns if not n.endswith("_sum")]
+    assert_frame_equal(after[0].select(same), before[0].select(same))
+    spread = [n for n, c in after[1].items() if c.unit == "delta_degC"]
+    assert spread
+    assert all(abs(after[0][n].mean()) < 4 for n in spread)
+    again, _, found = apply("units", *after[:2], convert=True)
+    assert again.equals(after[0])
+    assert not found
 
 
 @pytest.mark.parametrize(
@@ -140,6 +225,23 @@ def test_a_change_of_units_within_a_series_is_told_with_its_row():
     _, _, found = apply("units", frame, columns, convert=True)
     assert found == [
         ("unit changes within the series", "temp", "a: from degC to degF at 2026-01-01 03:20:00", 1)
+    ]
+
+
+def test_units_that_take_turns_are_counted_by_pair_behind_the_likely_mix_up():
+    rng = np.random.default_rng(1)
+    celsius = 24 + rng.normal(0, 0.1, 3000)
+    values = np.where(np.arange(3000) // 10 % 2 == 1, celsius * 1.8 + 32, celsius)
+    frame, columns = series(temp=[*values, *(values + 0.1)], g=["a"] * 3000 + ["b"] * 3000)
+    columns["temp"] = Column(type="float", unit="K")
+    _, _, found = apply("units", frame, columns)
+    assert [f[0] for f in found[:2]] == ["likely unit mix-up"] * 2
+    changes = [f for f in found if f[0].startswith("unit changes")]
+    assert [(f[2].split(" at ")[0], f[3]) for f in changes] == [
+        ("a: from degC to degF first", 150),
+        ("b: from degC to degF first", 150),
+        ("a: from degF to degC first", 149),
+        ("b: from degF to degC first", 149),
     ]
 
 
@@ -197,10 +299,50 @@ def test_both_turns_of_daylight_saving():
     assert after["t"].null_count() == 1
 
 
-def test_the_hour_that_comes_twice_in_a_table_sorted_by_local_time():
+def autumn(minutes: int = 10) -> tuple[pl.DataFrame, Columns]:
+    """Return readings of a night in which an hour comes twice, by the clock on the wall."""
+    before = datetime(2025, 10, 25, 22)
+    utc = pl.datetime_range(before, before + timedelta(hours=6), f"{minutes}m", eager=True)
+    wall = utc.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Brussels")
+    frame = pl.DataFrame({"true": utc, "t": wall.dt.replace_time_zone(None)})
+    frame = frame.with_columns(x=pl.int_range(pl.len()).cast(pl.Float64))
+    return frame, {"true": Column(role="ignore"), "t": TIME, "x": FLOAT}
+
+
+def as_sent(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Return rows with the times that a step makes of the clock on the wall's."""
+    numbered = frame.with_row_index(ROW, offset=1)
+    return apply("time_zone", numbered, columns, zone="Europe/Brussels")[0]
+
+
+@pytest.mark.parametrize("minutes", [5, 20, 30, 60])
+@pytest.mark.parametrize("order", ["as it came", "newest first", "by the clock on the wall"])
+def test_the_hour_that_comes_twice_in_any_order(order, minutes):
+    frame, columns = autumn(minutes)
+    if order == "newest first":
+        frame = frame.reverse()
+    elif order == "by the clock on the wall":
+        frame = frame.sort("t", maintain_order=True)
+    after = as_sent(frame, columns)
+    assert after["t"].equals(after["true"], check_names=False)
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_a_row_of_the_hour_that_comes_twice_that_is_sent_twice(late):
+    frame, columns = autumn()
+    wall = frame["t"].to_list()
+    for at in range(wall.index(datetime(2025, 10, 26, 2)), len(wall) - late - 1):
+        head, tail = frame.head(at + 1 + late), frame.slice(at + 1 + late)
+        after = as_sent(pl.concat([head, frame.slice(at, 1), tail]), columns)
+        assert after["t"].equals(after["true"], check_names=False), at
+
+
+def test_a_constant_in_the_hour_that_comes_twice_of_a_sorted_table():
     frame, columns = local(*[f"2025-10-26T02:{m:02}" for m in range(0, 60, 10) for _ in range(2)])
     after, _, _ = apply("time_zone", frame, columns, zone="Europe/Brussels")
-    assert after["t"].sort().diff().drop_nulls().unique().to_list() == [timedelta(minutes=10)]
+    known = after["t"].unique().sort().to_list()  # 02:00 looks sent twice, the rest does not
+    start = datetime(2025, 10, 26)
+    assert known == [start + timedelta(minutes=m) for m in range(0, 120, 10) if m != 60]
 
 
 def test_a_clock_that_was_set_back_is_told():
@@ -234,6 +376,24 @@ def test_order_repeats_and_contradictions():
         apply("sorted_unique", frame, columns, conflicts="error")
 
 
+def test_directions_that_contradict_each_other_are_averaged_as_vectors():
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series([1, 2], dtype=pl.UInt32),
+            "t": [START, START],
+            "winddirAvg": [68.0, 326.0],
+            "temp": [20.0, 22.0],
+        }
+    )
+    columns = {"t": TIME, "winddirAvg": FLOAT, "temp": FLOAT}
+    after, _, _ = apply("sorted_unique", frame, columns, conflicts="mean", circular=["winddirAvg"])
+    assert after.row(0)[2:] == (pytest.approx(17), 21)
+    after, _, _ = apply("sorted_unique", frame, columns, conflicts="mean")
+    assert after.row(0)[2:] == (68, 21)  # the name says a direction: no mean of numbers
+    with pytest.raises(ParamsError, match="unknown column 'wind'"):
+        apply("sorted_unique", frame, columns, circular=["wind"])
+
+
 def test_stuck_is_what_lasts_too_long_where_it_usually_changes():
     rng = np.random.default_rng(2)
     x = rng.normal(size=400)
@@ -247,6 +407,21 @@ def test_stuck_is_what_lasts_too_long_where_it_usually_changes():
     assert ("never changes (stays)", "state", "", 400) in found
     whole = apply("stuck", frame, columns, longest="1h", whole=True)[0]
     assert whole["x"].null_count() == 200
+
+
+def test_a_value_seen_again_behind_an_outage_is_not_stuck():
+    x = np.random.default_rng(2).normal(size=200)
+    x[101] = x[100]
+    frame, columns = series("10m", x=x)
+    outage = pl.when(pl.col(ROW) > 101).then(timedelta(hours=10)).otherwise(timedelta())
+    after, _, found = apply("stuck", frame.with_columns(pl.col("t") + outage), columns)
+    assert after["x"].null_count() == 0
+    assert not found
+    x[101:160] = x[100]
+    frame, columns = series("10m", x=x)
+    after, _, _ = apply("stuck", frame.with_columns(pl.col("t") + outage), columns)
+    gone = np.flatnonzero(after["x"].is_null().to_numpy())
+    assert gone.tolist() == list(range(138, 160))  # six hours behind the outage
 
 
 def test_spikes_go_and_new_levels_stay():
@@ -322,6 +497,40 @@ def test_days_and_nights_are_those_of_the_clock_on_the_wall():
     assert found == [("nights", "t", "22:00 to 07:00, UTC", 4)]
     noon, _, _ = apply("nights", frame, columns, begin="12:00", end="14:00", statistics=["mean"])
     assert noon["x"].to_list() == [12.5, 36.5, 60.5]
+
+
+@pytest.mark.parametrize("step", ["nights", "daily"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Tokyo", "UTC"])
+def test_a_record_that_names_its_day_is_of_that_day_in_every_zone(step, zone):
+    days = [datetime(2025, 7, day) for day in (1, 2, 3)]
+    noons = [day + timedelta(hours=16) for day in days]  # of the same day in each of the zones
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series(range(1, 7), dtype=pl.UInt32),
+            "t": [*days, *noons],
+            "score": [71.0, 72, 73, None, None, None],
+            "temp": [None, None, None, 20.0, 21, 22],
+        }
+    )
+    columns: Columns = {"t": TIME, "score": FLOAT, "temp": FLOAT}
+    hours = {"begin": "10:00", "end": "02:00"} if step == "nights" else {}
+    params = {"zone": zone, "of_the_day": ["score"], "statistics": ["mean"], **hours}
+    after, _, found = apply(step, frame, columns, **params)
+    scored = after.drop_nulls("score")
+    assert scored["t"].to_list() == days
+    assert scored["score"].to_list() == [71, 72, 73]
+    assert not [each for each in found if each[0].startswith("likely")]
+    utc = columns | {"t": TIME.model_copy(update={"unit": "UTC"})}  # times by `time_zone`
+    moved = apply(step, frame, utc, **params)[0].drop_nulls("score")["t"].to_list()
+    assert moved == [day - timedelta(days=zone == "America/New_York") for day in days]
+
+
+def test_a_record_of_its_day_that_a_zone_moves_is_told():
+    frame, columns = series("1440m", start=datetime(2025, 7, 1), score=[71.0, 72, 73])
+    _, _, found = apply("daily", frame, columns, zone="America/New_York")
+    said = "stands at 0:00 alone, the day before in America/New_York: `of_the_day`?"
+    assert found == [("likely a record of its day", "score", said, 3)]
+    assert not apply("daily", frame, columns, zone="Asia/Tokyo")[2]
 
 
 def test_windows_lags_and_differences_need_a_grid():
@@ -417,6 +626,23 @@ def test_a_long_table_becomes_wide_by_the_last_value_that_is_known():
         apply("pivot", frame, columns, by="sensor")
     _, made, _ = apply("pivot", frame, columns, by="sensor", target="b", tolerance="1h")
     assert (made["x"].role, made["a"].role) == ("target", "feature")
+
+
+def test_a_wide_table_has_each_columns_last_value_not_that_of_the_last_row():
+    frame = pl.DataFrame(
+        {
+            ROW: pl.Series([1, 2, 3], dtype=pl.UInt32),
+            "t": [START + timedelta(minutes=m) for m in (0, 1, 15)],
+            "sensor": ["a", "a", "b"],
+            "temp": [20.0, None, 21.0],
+            "humidity": [None, 50.0, None],
+        }
+    )
+    columns: Columns = {"t": TIME, "sensor": GROUP, "temp": FLOAT, "humidity": FLOAT}
+    after, made, _ = apply("pivot", frame, columns, by="sensor", every="15m")
+    assert after["temp_a"].to_list() == [20, 20]
+    assert after["humidity_a"].to_list() == [None, 50]
+    assert list(made) == ["t", "temp_a", "humidity_a", "temp_b", "humidity_b"] == after.columns[1:]
 
 
 def test_records_in_text_are_taken_apart_and_wrong_places_go():

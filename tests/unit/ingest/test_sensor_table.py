@@ -251,6 +251,64 @@ def test_a_long_table_becomes_wide_and_nothing_is_lost(binary: bool, tmp_path: P
     assert made.unparsed["value"].to_list() == ([] if binary else ["broken"])
 
 
+def of_units(folder: Path, binary: bool, odd: str = "degF", value: str = "broken") -> Path:
+    """Write a long table whose temperatures have a unit of their own in each row."""
+    rows: list[list[str | None]] = []
+    for hour in range(24):
+        celsius, unit = 20 + hour, odd if hour % 2 else "°C"
+        temp = celsius * 1.8 + 32 if hour % 2 else celsius
+        rows += [[f"2024-01-01 {hour:02}:00:00", "temp", str(temp), unit]]
+        rows += [[f"2024-01-01 {hour:02}:00:00", "co2_ppm", str(400 + hour), "ppm"]]
+        rows += [[f"2024-01-01 {hour:02}:00:00", "rain", str(hour / 4), "mm"]]
+    rows += [] if binary else [["2024-01-02 00:00:00", "temp", value, "degF"]]
+    frame = pl.DataFrame(rows, schema=["at", "what", "value", "unit"], orient="row")
+    path = folder / ("long.parquet" if binary else "long.csv")
+    if binary:
+        frame.with_columns(pl.col("value").cast(pl.Float64)).write_parquet(path)
+    else:
+        frame.write_csv(path)
+    return path
+
+
+LONG = {"time": "at", "name_column": "what", "value_column": "value"}
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["csv", "parquet"])
+def test_units_that_differ_by_row_become_one(binary: bool, tmp_path: Path):
+    options = LONG | {"unit_column": "unit", "units": {"temp": "degC"}}
+    made = read("sensor_table", options, TABLE, of_units(tmp_path, binary), tmp_path / "raw")
+    temp = made.frame["temp"].drop_nulls().to_list()
+    assert temp == pytest.approx([20 + hour for hour in range(24)])
+    assert {n: made.columns[n].unit for n in ("temp", "rain", "co2_ppm")} == {
+        "temp": "degC",
+        "rain": "mm",
+        "co2_ppm": "ppm",
+    }
+    assert f"temp: {12 + (not binary)} values from degF to degC" in made.source["notes"]
+    assert made.unparsed["value"].to_list() == ([] if binary else ["broken"])
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "words"),
+    [
+        ({}, {"unit_column": "unit"}, "temp: values in degF, °C: state a known one in"),
+        ({"odd": "hPa"}, {"units": {"temp": "degC"}}, "hPa cannot be converted to degC"),
+        ({"value": "70,5"}, {"units": {"temp": "degC"}}, "'70,5' in row 73 is no number"),
+        ({}, {"unit_column": "uint"}, "unknown ingest.options.unit_column 'uint'"),
+    ],
+)
+def test_units_that_cannot_become_one_are_an_error(table, options, words, tmp_path: Path):
+    path = of_units(tmp_path, False, **table)
+    with pytest.raises(DataError, match=words):
+        read("sensor_table", LONG | {"unit_column": "unit"} | options, TABLE, path, tmp_path / "r")
+
+
+def test_units_that_differ_by_row_and_are_not_looked_at_are_told(tmp_path: Path):
+    made = read("sensor_table", LONG, TABLE, of_units(tmp_path, True), tmp_path / "raw")
+    said = "temp: values in several units by unit (degF, °C), left as they are: state "
+    assert f"{said}ingest.options.unit_column: unit" in made.source["notes"]
+
+
 @pytest.mark.parametrize(
     ("header", "row", "options"),
     [

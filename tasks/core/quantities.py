@@ -6,6 +6,7 @@ medians are of rooms and of weather where people live; they serve to notice a mi
 """
 
 import re
+import unicodedata
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,23 +54,32 @@ UNITS = {
     "mi": Unit("distance", 1609.344),
     "ug/m3": Unit("mass in air", 1.0),
     "mg/m3": Unit("mass in air", 1000.0),
+    "lx": Unit("illuminance", 1.0),
 }
-ALIASES = {
-    "degC": ("c", "°c", "celsius", "deg c", "℃", "degree celsius", "degrees celsius"),
-    "degF": ("f", "°f", "fahrenheit", "deg f", "℉", "degree fahrenheit", "degrees fahrenheit"),
-    "K": ("kelvin",),
-    "hPa": ("mbar", "mb", "millibar"),
-    "mmHg": ("mm hg", "mm_hg", "torr"),
-    "inHg": ("in hg", "in_hg"),
+DELTA = "delta_"  # a difference of two temperatures: 9 degF are 5 degC, whatever 0 is
+UNITS |= {
+    DELTA + name: Unit("temperature difference", unit.factor)
+    for name, unit in UNITS.items()
+    if unit.quantity == "temperature"
+}
+ALIASES = {  # as `_plain` writes them
+    "degC": ("c", "°c", "celsius", "deg c", "degree celsius", "degrees celsius"),
+    "degF": ("f", "°f", "fahrenheit", "deg f", "degree fahrenheit", "degrees fahrenheit"),
+    "K": ("kelvin", "°k", "deg k", "degk"),
+    "hPa": ("mbar", "mb", "millibar", "hectopascal", "hectopascals"),
+    "Pa": ("pascal", "pascals"),
+    "kPa": ("kilopascal", "kilopascals"),
+    "mmHg": ("mm hg", "mm_hg", "mm. hg", "torr"),
+    "inHg": ("in hg", "in_hg", "in. hg", "inches hg"),
     "m/s": ("ms-1", "mps"),
-    "km/h": ("kmh", "kph"),
-    "mph": ("mi/h",),
+    "km/h": ("kmh", "kph", "km/hr"),
+    "mph": ("mi/h", "mi/hr"),
     "kn": ("knot", "knots", "kt"),
-    "%": ("percent", "pct", "%rh", "rh"),
+    "%": ("percent", "pct", "%rh", "% rh", "rh"),
     "1": ("fraction", "kg/kg"),
     "mm": ("millimetre", "millimeter"),
     "in": ("inch", "inches"),
-    "ug/m3": ("µg/m3", "μg/m3", "ug/m^3", "µg/m³", "μg/m³"),
+    "lx": ("lux",),
 }
 USUAL = {  # quantity: what the median of a series lies between, in the base unit
     "temperature": (-2.0, 42.0),  # 28 degF: a room of 28 degC is none of -2 degC
@@ -79,7 +89,10 @@ USUAL = {  # quantity: what the median of a series lies between, in the base uni
     "voc": (0.01, 20.0),
 }
 NAMES = (  # what a column measures, by its name, where no unit says it; the first that fits
-    ("temperature", re.compile(r"temp|(^|_|\b)t(_?\d+|_out|_in|_?\(.*\))?$|dew|heat_?index")),
+    (
+        "temperature",
+        re.compile(r"temp|(^|_|\b)t(_?\d+|_out|_in|[ _]?\((°|deg ?)?[cfk]\))?$|dew|heat_?index"),
+    ),
     ("humidity", re.compile(r"humid(?!ity_?ratio)|(^|[_\W])rh([_\W\d]|$)")),
     ("pressure", re.compile(r"press|barom|(^|_)pres$")),
     ("co2", re.compile(r"(^|[_\W])co2")),
@@ -92,6 +105,8 @@ CANDIDATES = {  # units of a kind, the one meant where none is declared first
     "co2": ("ppm", "ppb"),
     "voc": ("ppb", "ppm"),
 }
+# a difference or a trend is no level: its zero is where it usually is
+NO_LEVEL = re.compile(r"trend|diff(?!us)|delta|(?<!ex)change|std|slope|_sum$")
 NEVER_ZERO = ("humidity", "pressure", "co2")  # a sensor that says 0 there did not measure
 
 
@@ -99,25 +114,60 @@ def unit_of(text: str | None) -> str | None:
     """Return the name that this module has for a unit, None where it knows none."""
     if text is None or text.strip() in UNITS:
         return text.strip() if text else None
-    small = text.strip().lower()
+    small = _plain(text)
     for name, others in ALIASES.items():
         if small == name.lower() or small in others:
             return name
     return next((name for name in UNITS if name.lower() == small), None)
 
 
+def _plain(text: str) -> str:
+    """Return a unit in small letters: µg/m³ and ug/m^3 are one, as are ℃ and °C."""
+    text = unicodedata.normalize("NFKC", text).lower().replace("^", "").replace("μ", "u")
+    return " ".join(text.split())
+
+
+def wanted(unit: str | None, to: dict[str, str]) -> tuple[str, str] | None:
+    """Return a unit and the one that it is to become by a table of units; None: it stays.
+
+    A difference goes to that of the unit that its own goes to.
+    """
+    old = unit_of(unit)
+    if old is None:
+        return None
+    base = to.get(old.removeprefix(DELTA))
+    new = to.get(old) or (base and DELTA + base)
+    return (old, new) if new and new != old else None
+
+
+def of_difference(unit: str | None) -> str | None:
+    """Return the unit of a difference, or a spread, of values in a unit."""
+    return DELTA + str(unit_of(unit)) if is_temperature(unit) else unit
+
+
+def is_temperature(unit: str | None) -> bool:
+    """Return whether the zero of a unit is a convention, so that sums and differences lose it."""
+    known = unit_of(unit)
+    return known is not None and UNITS[known].quantity == "temperature"
+
+
 def kind_of(name: str, unit: str | None) -> str | None:
     """Return what a column measures: a key of `USUAL`, or None where nothing is known of it."""
-    small = name.lower()
-    named = next((kind for kind, word in NAMES if word.search(small)), None)
+    if NO_LEVEL.search(name.lower()):
+        return None
     known = unit_of(unit)
     if known is None:
-        return named if unit is None else None
+        return named(name) if unit is None else None
     quantity = UNITS[known].quantity
     if quantity in ("temperature", "pressure"):
-        # a difference or a trend is no level: its zero is where it usually is
-        return quantity if not re.search(r"trend|diff|delta|change|std", small) else None
-    return named if named and known in CANDIDATES[named] else None
+        return quantity
+    kind = named(name)
+    return kind if kind and known in CANDIDATES[kind] else None
+
+
+def named(name: str) -> str | None:
+    """Return what a column measures by its name alone: a key of `USUAL`, or None."""
+    return next((kind for kind, word in NAMES if word.search(name.lower())), None)
 
 
 def convert(value: pl.Expr, old: str, new: str) -> pl.Expr:
