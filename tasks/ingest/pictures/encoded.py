@@ -43,7 +43,7 @@ def parquet(path: Path) -> list[Encoded]:
     """
     frame = frame_of(path, "parquet")
     for name, dtype in frame.schema.items():  # Hugging Face keeps {bytes, path}
-        if isinstance(dtype, pl.Struct) and "bytes" in {f.name for f in dtype.fields}:
+        if _packed(dtype):
             frame = frame.with_columns(pl.col(name).struct.field("bytes").alias(name))
     images = [n for n, dtype in frame.schema.items() if dtype == pl.Binary or _pixels(dtype)]
     labels = [n for n in LABELS if n in frame.columns and n not in images]
@@ -72,6 +72,23 @@ def parquet(path: Path) -> list[Encoded]:
         Encoded(f"{path.name}: row {row + 1}", partial(whole.__getitem__, row), label, part)
         for row, (label, part) in enumerate(zip(given, parts, strict=True))
     ]
+
+
+def in_parquet(path: Path) -> bool:
+    """Return whether a Parquet file has a column of encoded images beside one of labels."""
+    try:
+        schema = pl.read_parquet_schema(path)
+    except pl.exceptions.PolarsError:
+        return False  # read as a table, it says what is wrong
+    return any(map(_bytes, schema.values())) and any(name in schema for name in LABELS)
+
+
+def _bytes(dtype: pl.DataType) -> bool:
+    return dtype == pl.Binary or _packed(dtype)
+
+
+def _packed(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Struct) and "bytes" in {f.name for f in dtype.fields}
 
 
 def _pixels(dtype: pl.DataType) -> bool:

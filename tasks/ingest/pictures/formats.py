@@ -49,6 +49,13 @@ def read(source: Path, size: Size = None, gray: bool = False) -> tuple[list[Pict
     return [*plain, *encoded.decoded(images, size, gray, source.name)], found.notes
 
 
+def holds(path: Path) -> bool:
+    """Return whether a place is to be read as images, not as a table."""
+    if path.is_dir() or _is_idx(path) or path.name.endswith((".npz", ".bin", *TAR)):
+        return True
+    return path.suffix == ".parquet" and path.is_file() and encoded.in_parquet(path)
+
+
 def look(source: Path) -> Found:
     """Return what images there are in a file, in a folder, or in all files that a pattern names.
 
