@@ -43,26 +43,30 @@ def propose(source: Path, name: str, called: str) -> Images:
         folder.fetch(params, source, Path(place))
         reading = folder.read(Path(place), params, table)
     frame = reading.frame
-    shape = frame["image"].to_numpy().shape[1:]
+    pixels = frame["image"].to_numpy()
+    gray = pixels.shape[3] == 3 and bool((pixels == pixels[..., :1]).all())
+    shape = (*pixels.shape[1:3], 1 if gray else pixels.shape[3])
     counts = frame["label"].drop_nulls().value_counts(sort=True)
     shown = ", ".join(f"{label} {count}" for label, count in counts.head(SHOWN).iter_rows())
     classes = f"{len(counts)} classes: {shown}" + " …" * (len(counts) > SHOWN)
     height, width, channels = shape
     what = f"{len(frame)} images of {height}x{width}x{channels}"
     models = ["baseline", *(["linear"] if np.prod(shape) <= MANY else []), "convnet"]
-    options = f", options: {{size: [{height}, {width}]}}" if size else ""
-    note = f"   # {why_size}; from data/raw/{name}" if size else f"   # from data/raw/{name}"
+    options = [f"size: [{height}, {width}]"] * (size is not None) + ["gray: true"] * gray
+    given = f", options: {{{', '.join(options)}}}" if options else ""
+    why = [why_size] * (size is not None) + ["all are grey"] * gray
+    note = "; ".join([*why, f"from data/raw/{name}"])
     lines = [
         f"  # {comment(f'{called}: {what}')}",
         f"  # {comment(classes)}",
         f"  {name}:",
         "    table: {task: classification, target: label}",
-        f"    ingest: {{dataset: folder{options}}}{note}",
+        f"    ingest: {{dataset: folder{given}}}   # {note}",
         f"    train: {{models: {{{', '.join(f'{model}: {{}}' for model in models)}}}}}",
     ]
     parts = "as the folders or files say it" if "split" in frame.columns else "each class by share"
     reasons = [what, classes, f"parts: {parts}", f"models {', '.join(models)}"]
-    reasons += [f"size: {why_size}"] if size else []
+    reasons += [f"{option}: {reason}" for option, reason in zip(options, why, strict=True)]
     return Images(
         "\n".join(lines) + "\n", reasons + [f"reading: {n}" for n in reading.source["notes"]]
     )

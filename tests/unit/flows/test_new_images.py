@@ -81,6 +81,16 @@ def test_large_images_keep_their_shape(pets: Path):
     assert section["train"]["models"] == {"baseline": {}, "convnet": {}}
 
 
+def test_grey_images_have_one_channel(pets: Path):
+    for path in pets.glob("*/*.png"):
+        Image.open(path).convert("L").save(path)
+    section, frame = made("pets", pets)
+    assert section["ingest"]["options"] == {"gray": True}
+    assert frame["image"].dtype == pl.Array(pl.UInt8, (16, 16, 1))
+    first = np.asarray(Image.open(min(pets.glob("*/*.png"))))
+    np.testing.assert_array_equal(frame["image"].to_numpy()[0, ..., 0], first)
+
+
 @pytest.mark.parametrize("kind", ["npz", "parquet"])
 def test_a_file_of_images(pets: Path, kind: str):
     labels, path = np.arange(30) % 3, pets.parent / f"set.{kind}"
