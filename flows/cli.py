@@ -45,12 +45,15 @@ def run(
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="The new workload's name.")],
-    data: Annotated[Path | None, typer.Option(help="CSV, CSV.gz, Parquet or Arrow file.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="CSV, CSV.gz, Parquet or Arrow file; or images: folders of classes."),
+    ] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     task: Annotated[str | None, typer.Option(help="regression or classification.")] = None,
     example: Annotated[bool, typer.Option(help="A table that scikit-learn ships: NAME.")] = False,
 ) -> None:
-    """Make a workload of a table: guess types, roles and checks, and say why."""
+    """Make a workload of a table or of images: guess what it needs, and say why."""
     from flows.newly import make
 
     make(name, data, target, task, example)

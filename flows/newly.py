@@ -23,22 +23,38 @@ class Change(NamedTuple):
     after: bytes
 
 
+class Section(NamedTuple):
+    """A workload's section, and the reasons for what stands in it."""
+
+    text: str
+    reasons: list[str]
+
+
 def make(name: str, data: Path | None, target: str | None, task: str | None, example: bool) -> None:
     """Write a workload's section into params.yaml and put its data under data/raw and DVC.
 
     Raises:
         ParamsError: the name is taken or not usable, or neither data nor an example was asked for.
-        DataError: the table cannot be used as it is.
+        DataError: the table or the images cannot be used as they are.
     """
     from tasks.ingest.infer import check_name
+    from tasks.ingest.pictures import formats
 
     check_name(project() / params.FILE, name)
     if example == (data is not None):
         raise ParamsError(
-            f"temper new {name}: expected either --data FILE or --example (a table that comes with "
-            "scikit-learn)"
+            f"temper new {name}: expected either --data with a table or images, or --example (a "
+            "table that comes with scikit-learn)"
         )
-    put(name, data, target, task)
+    if data is not None and formats.holds(data.expanduser()):
+        if target not in (None, "label") or task not in (None, "classification"):
+            raise ParamsError(
+                f"temper new {name}: {data} holds images, whose task is classification and whose "
+                "target is `label`, the class; leave out --target and --task"
+            )
+        _put(name, lambda staged: _of_images(name, data.expanduser(), staged))
+    else:
+        put(name, data, target, task)
     print(f"Next: look at it in params.yaml, then `temper run {name}`.")
 
 
@@ -59,7 +75,19 @@ def put(
     Raises:
         ParamsError, DataError: as `make`.
     """
-    from tasks.ingest.infer import propose, section, write_section
+    from tasks.ingest.infer import propose, section
+
+    def of_table(staged: Path) -> Section:
+        copied = _obtained(name, data, staged)
+        proposal = settled(propose(copied, target, name, task), copied)
+        return Section(section(proposal), proposal.reasons)
+
+    return _put(name, of_table)
+
+
+def _put(name: str, obtained: Callable[[Path], Section]) -> Change:
+    """Put a new workload into params.yaml, data/raw and DVC; `obtained` fills a folder for it."""
+    from tasks.ingest.section import write_section
 
     file, folder = project() / params.FILE, raw_folder(name)
     if folder.exists():
@@ -71,23 +99,35 @@ def put(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
-        copied = _obtained(name, data, staged)
-        proposal = settled(propose(copied, target, name, task), copied)
+        section = obtained(staged)
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     before = file.read_bytes()
     try:
-        write_section(file, name, section(proposal))
+        write_section(file, name, section.text)
         if (project() / ".dvc").is_dir():
             versioning.track_raw(name)
     except BaseException:  # so that the next attempt does not find it there already
         take_back(name, Change(before, file.read_bytes()))
         raise
     print(f"{name}: a section in params.yaml, the raw data in {folder.relative_to(project())}.")
-    for line in proposal.reasons:
+    for line in section.reasons:
         print(f"  {line}")
     return Change(before, file.read_bytes())
+
+
+def _of_images(name: str, source: Path, staged: Path) -> Section:
+    """Copy images into a folder, without hidden files, and return the section for them."""
+    from tasks.ingest.pictures.proposal import propose
+
+    proposed = Section(*propose(source, name, source.name))
+    if source.is_dir():
+        hidden = shutil.ignore_patterns(".*", "__MACOSX")
+        shutil.copytree(source, staged, ignore=hidden, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, staged / source.name)
+    return proposed
 
 
 def take_back(name: str, change: Change) -> bool:

@@ -32,7 +32,7 @@ def source(name: str, workload: Workload) -> Path | None:
     folder = raw_folder(name)
     several = getattr(plugin, "FOLDER", False)
     found = (folder.rglob("*") if several else folder.glob("*")) if folder.is_dir() else ()
-    files = sorted(p for p in found if p.is_file())
+    files = sorted(p for p in found if p.is_file() and not p.name.startswith("."))
     if files:
         whole = several and (len(files) > 1 or plugin.ORIGIN == "collected")
         return folder if whole else files[0]

@@ -39,16 +39,16 @@ def section(proposal: Proposal) -> str:
     """Return the workload's section for the `workloads` map, each guess with its reason."""
     table, why = proposal.table, proposal.why
     lines = [
-        f"  # {_comment(proposal.file)}: {proposal.rows} rows, {len(table.columns)} columns. "
+        f"  # {comment(proposal.file)}: {proposal.rows} rows, {len(table.columns)} columns. "
         "Guessed from the data: change what is wrong.",
         f"  {proposal.name}:",
         "    table:",
-        f"      task: {table.task}   # {_comment(why['task'])}",
-        f"      target: {_scalar(table.target)}   # {_comment(why['target'])}",
+        f"      task: {table.task}   # {comment(why['task'])}",
+        f"      target: {_scalar(table.target)}   # {comment(why['target'])}",
         "      columns:",
     ]
     for name, column in table.columns.items():
-        reason = _comment(proposal.why_columns.get(name, ""))
+        reason = comment(proposal.why_columns.get(name, ""))
         line = f"        {_scalar(name)}: {_flow(column)}"
         lines.append(f"{line}   # {reason}" if reason else line)
     lines += [
@@ -64,9 +64,9 @@ def _fitted(proposal: Proposal) -> list[str]:
     why = proposal.why
     return [
         "    features:",
-        f"      split: {{name: {proposal.split}}}   # {_comment(why['split'])}",
+        f"      split: {{name: {proposal.split}}}   # {comment(why['split'])}",
         "    train:",
-        f"      models:   # {_comment(why['models'])}",
+        f"      models:   # {comment(why['models'])}",
         *(f"        {model}: {{}}" for model in proposal.models),
     ]
 
@@ -219,7 +219,7 @@ def _scalar(value: Any) -> str:
     return value if plain else json.dumps(value, ensure_ascii=not value.isprintable())
 
 
-def _comment(text: str) -> str:
+def comment(text: str) -> str:
     """Return a text that can stand in a comment: printable, on one line, not too long."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return shown if len(shown) <= 160 else shown[:159] + "…"

@@ -1,6 +1,5 @@
 """What the plugins of image networks share: parameters, and fits on moved copies of the images."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from tasks.nets import augment
 from tasks.nets.fitting import Settings
 from tasks.nets.state import Hooks
 from tasks.nets.tuning import Objective, Tuning
-from tasks.train import networks
+from tasks.train import networks, pretrained
 from tasks.train.networks import Network
 
 SMALLEST = 8  # pixels a side
@@ -48,7 +47,9 @@ class Params(PluginParams):
     )
     patience: int = Field(default=10, ge=1, description="epochs without a better figure, then stop")
     weights: str | None = Field(
-        default=None, description="a .safetensors file that the fit starts from; null: from nothing"
+        default=None,
+        description="a .safetensors file that the fit starts from, a fitted model's or "
+        "torchvision's; null: from nothing",
     )
     weights_sha256: str | None = Field(
         default=None, description="of that file: another file is another model"
@@ -127,11 +128,14 @@ class Family:
         def make() -> Any:
             module = self.build(data.X, shape, outputs, params.width, params.dropout)
             if params.weights:
-                start_from(module, Path(params.weights), params.weights_sha256, self.name)
+                path, sha256 = Path(params.weights), params.weights_sha256
+                started["started_from"] = pretrained.start_from(module, path, sha256, self.name)
             return module
 
+        started: dict[str, Any] = {}
         hooks = replace(params.hooks(shape), objective=objective)
-        return networks.fit(data, context, params.settings, make, build, hooks)
+        model = networks.fit(data, context, params.settings, make, build, hooks)
+        return replace(model, facts=model.facts | started)
 
     def tune(
         self,
@@ -170,44 +174,6 @@ def narrower(params: Params, share: float) -> Params:
     return params.model_copy(update={"width": width, "weights": None, "weights_sha256": None})
 
 
-def start_from(module: Any, path: Path, sha256: str | None, name: str) -> int:
-    """Load the weights of a file that have the name and shape of the network's; return how many.
-
-    Names are those that a fitted model is saved under (`network.…`), or the same without that. A
-    last layer of another number of classes is left as it is.
-
-    Raises:
-        ParamsError: the file is not there, is another one, or has none of the weights.
-    """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    where = f"train.models.{name}.weights"
-    try:
-        content = path.expanduser().read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise ParamsError(
-                f"{where}: {path} has sha256 {found}, expected {sha256}; set weights_sha256 to it "
-                "if this is the file meant"
-            )
-        given = {k.removeprefix("network."): v for k, v in load(content).items()}
-    except (OSError, SafetensorError) as error:
-        raise ParamsError(f"{where}: {path} cannot be read ({error})") from None
-    own = module.state_dict()
-    shared = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
-    if not any(k.endswith("weight") for k in shared):
-        raise ParamsError(
-            f"{where}: {path} has no weight of this network's names and shapes; expected such as "
-            f"{', '.join(list(own)[2:5])}, found {', '.join(list(given)[:3])}"
-        )
-    with torch.no_grad():
-        for key, value in shared.items():
-            own[key].copy_(value)
-    return len(shared)
-
-
 def importances(model: Network) -> np.ndarray:
     """Return the share of each pixel in the mean |gradient| x standard deviation, (feature,)."""
     return model.shares
@@ -219,5 +185,5 @@ def curves(model: Network) -> dict[str, list[float]]:
 
 
 def facts(model: Network) -> dict[str, Any]:
-    """Return the best epoch, the epochs that were run, and the number of weights."""
+    """Return the best epoch, epochs run, the number of weights, and what the fit started from."""
     return model.facts

@@ -12,6 +12,7 @@ from tasks.ingest.reading import Reading
 
 __all__ = ["Params"]
 ORIGIN = "remote"
+FOLDER = True
 LIBRARIES = ("numpy", "pillow", "polars")
 SET = known.Known(
     name="cifar10",
@@ -19,6 +20,7 @@ SET = known.Known(
         *("airplane", "automobile", "bird", "cat", "deer"),
         *("dog", "frog", "horse", "ship", "truck"),
     ),
+    shape=(32, 32, 3),
     url="https://www.cs.toronto.edu/~kriz/",
     files={"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"},
     licence="none stated",

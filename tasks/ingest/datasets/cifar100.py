@@ -12,6 +12,7 @@ from tasks.ingest.reading import Reading
 
 __all__ = ["Params"]
 ORIGIN = "remote"
+FOLDER = True
 LIBRARIES = ("numpy", "pillow", "polars")
 NAMES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
@@ -27,6 +28,7 @@ willow_tree wolf woman worm
 SET = known.Known(
     name="cifar100",
     classes=tuple(NAMES.split()),
+    shape=(32, 32, 3),
     url="https://www.cs.toronto.edu/~kriz/",
     files={"cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8"},
     licence="none stated",

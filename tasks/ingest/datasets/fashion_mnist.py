@@ -12,6 +12,7 @@ from tasks.ingest.reading import Reading
 
 __all__ = ["Params"]
 ORIGIN = "remote"
+FOLDER = True
 LIBRARIES = ("numpy", "pillow", "polars")
 SET = known.Known(
     name="fashion_mnist",
@@ -19,6 +20,7 @@ SET = known.Known(
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
+    shape=(28, 28, 1),
     url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     files={
         "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",

@@ -1,7 +1,8 @@
 """Images of your own: folders of classes, or any other form that the well-known sets come in.
 
 `class/image.png`, or `train/class/image.png` beside `test/…`; also IDX, .npz, Parquet with encoded
-images. Not for boxes or masks: one label an image.
+images. An image is turned as its EXIF entry says, 16 bits become 8 by their share of the whole
+range, transparent pixels become white. Not for boxes, masks or amounts: one class an image.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from tasks.ingest.pictures import formats, known, pictures
 from tasks.ingest.reading import Reading
 
 ORIGIN = "file"
+FOLDER = True
 LIBRARIES = ("numpy", "pillow", "polars")
 
 
@@ -34,11 +36,8 @@ def origin(params: Params, source: Path | None) -> str:
 
 def fetch(params: Params, source: Path | None, folder: Path) -> None:
     """Write images.parquet."""
-    source = _given(source)
-    if source.name == pictures.FILE:
-        (folder / pictures.FILE).write_bytes(source.read_bytes())
-        return
-    pictures.write(formats.read(source, params.size, params.gray), folder, (), params.limit)
+    found, notes = formats.read(_given(source), params.size, params.gray)
+    pictures.write(found, folder, (), params.limit, notes)
 
 
 def read(raw: Path, params: Params, table: Table) -> Reading:

@@ -12,10 +12,12 @@ from tasks.ingest.reading import Reading
 
 __all__ = ["Params"]
 ORIGIN = "remote"
+FOLDER = True
 LIBRARIES = ("numpy", "pillow", "polars")
 SET = known.Known(
     name="mnist",
     classes=tuple("0123456789"),
+    shape=(28, 28, 1),
     url="https://ossci-datasets.s3.amazonaws.com/mnist/",
     files={
         "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from tasks.core.artifacts import file_digest, folder_digest
-from tasks.core.errors import NothingObtained
+from tasks.core.errors import DataError, NothingObtained
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import Table
 from tasks.ingest.files import sole_file
@@ -26,16 +26,21 @@ class Params(PluginParams):
     """How much of the set is taken."""
 
     limit: int | None = Field(
-        default=None, ge=1, description="images of each part, the first ones; null: all"
+        default=None,
+        ge=1,
+        description="images of each part, of each class by its share; null: all",
     )
 
 
 @dataclass(frozen=True)
 class Known:
-    """A well-known set: its classes, and its files at their origin with the MD5 stated there."""
+    """A well-known set: its classes, the shape of its images (height, width, channel), and its
+    files at their origin with the MD5 stated there.
+    """
 
     name: str
     classes: tuple[str, ...]
+    shape: tuple[int, int, int]
     url: str
     files: dict[str, str]
     licence: str
@@ -62,24 +67,37 @@ def fetch(known: Known, params: Params, source: Path | None, folder: Path) -> No
 
     Raises:
         NothingObtained: there are neither files nor a network, or what came is damaged.
+        DataError: the user's files are not those of the set.
     """
-    if source is not None and source.name == pictures.FILE:
-        (folder / pictures.FILE).write_bytes(source.read_bytes())
-        return
     if source is not None:
-        pictures.write(formats.read(source), folder, known.classes, params.limit)
+        _write(known, params, source, folder)
         return
     with tempfile.TemporaryDirectory() as place:
         for name, md5 in known.files.items():
             _download(known, name, md5, Path(place) / name)
         only = Path(place) / next(iter(known.files))
-        found = formats.read(only if len(known.files) == 1 else Path(place))
-        pictures.write(found, folder, known.classes, params.limit)
+        _write(known, params, only if len(known.files) == 1 else Path(place), folder)
+
+
+def _write(known: Known, params: Params, source: Path, folder: Path) -> None:
+    found, notes = formats.read(source, gray=known.shape[2] == 1)
+    for each in found:
+        shape = each.images.shape[1:]
+        if shape != known.shape or each.form not in ("", known.name):
+            what = f"those of {each.form}" if each.form else f"images of {shape}"
+            raise DataError(
+                f"{source.name}: expected the images of {known.name}, {known.shape}; found {what}. "
+                f"Set ingest.dataset to {each.form or 'folder'}"
+            )
+    pictures.write(found, folder, known.classes, params.limit, notes)
 
 
 def read(known_licence: str | None, raw: Path, table: Table, origin: str) -> Reading:
     """Return the typed table: image, label and, where it is known, split."""
-    return read_table(sole_file(raw), table, ReadOptions(licence=known_licence), origin)
+    path = sole_file(raw)
+    reading = read_table(path, table, ReadOptions(licence=known_licence), origin)
+    reading.source["notes"] += pictures.notes_of(path)
+    return reading
 
 
 def _download(known: Known, name: str, md5: str, path: Path) -> None:

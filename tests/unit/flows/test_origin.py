@@ -50,6 +50,13 @@ def test_several_files_are_the_folder_to_those_that_take_it(raw: Path):
     assert source("table") == raw / "a.csv"
 
 
+def test_hidden_files_are_no_data(raw: Path):
+    put(raw, ".DS_Store", "a.csv")
+    assert source("table") == source("sensor_table") == source("folder") == raw / "a.csv"
+    put(raw, "train/cat/0.png")
+    assert source("folder") == source("mnist") == raw
+
+
 def test_what_was_collected_is_the_folder(raw: Path):
     put(raw, "sleep/2024-01-01.parquet")
     assert source("oura") == raw
