@@ -2,9 +2,10 @@
 
 from flows import origin, versioning
 from flows.workload import Step, Workload, ends
+from tasks.clean import matters
 from tasks.clean.task import clean
 from tasks.core import logs, progress
-from tasks.core.artifacts import Artifact, Made, named
+from tasks.core.artifacts import Made, named
 from tasks.features.task import features
 from tasks.ingest.task import fetch, ingest
 from tasks.validate import aside
@@ -25,12 +26,13 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     given = (table, workload.table, workload.validate_, workload.series)
     documents = [expectations.submit(*given)] if wanted else []  # a leaf: it runs beside the rest
     rows, checks = validate(*given)
-    _tell(checks, table)
+    _tell(aside.told(checks.path, quarantine_file(table)))
     if workload.validate_.limits.max_age_days is not None:
         freshness(checks, workload.validate_)
     made = named(raw, table, rows, checks)
     if not ends(until, "validate"):
         cleaned = clean(rows, workload.clean, device)
+        _tell(*matters.told(cleaned.path))
         made |= named(cleaned)
         if not ends(until, "clean"):
             plugins = workload.features.plugins()
@@ -39,8 +41,8 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     return made | named(*(future.result() for future in documents))
 
 
-def _tell(checks: Artifact, table: Artifact) -> None:
-    """Say which rows were set aside, in the run's log and to who listens."""
-    if words := aside.told(checks.path, quarantine_file(table)):
+def _tell(*lines: str | None) -> None:
+    """Say what was set aside or found, in the run's log and to who listens; None says nothing."""
+    for words in filter(None, lines):
         logs.warn(words)
         progress.tell(progress.Event("notice", text=words))

@@ -1,4 +1,4 @@
-"""The charts of a forecast: fans, errors by step, the backtest, drivers, sensors, correlations."""
+"""The charts of series and forecasts: sensors, correlations, fans, errors by step, drivers."""
 
 from typing import Any
 
@@ -11,19 +11,16 @@ BAND = "rgba(90,140,220,0.18)"  # of the accent, seen through
 
 def figures(series: dict[str, Any]) -> dict[str, Figure]:
     """Return the charts of a report's section `series`, by the id of their place."""
-    if not series:
-        return {}
-    levels = series["sequence"]["quantiles"]
     found: dict[str, Figure | None] = {
-        f"fan-{at}": _fan(fan, levels) for at, fan in enumerate(series.get("fans") or [])
-    }
-    found |= {
-        "by-step": _by_step(series.get("by_step") or {}, series["sequence"]),
-        "origins": _origins(series.get("origins") or {}),
-        "drivers": _drivers(series.get("drivers") or {}),
         "overview": _overview(series.get("overview") or {}),
-        "correlations": _correlations(series.get("correlations") or {}, series["sequence"]),
+        "correlations": _correlations(series.get("correlations") or {}),
     }
+    if sequence := series.get("sequence"):
+        fans = enumerate(series.get("fans") or [])
+        found |= {f"fan-{at}": _fan(fan, sequence["quantiles"]) for at, fan in fans}
+        found["by-step"] = _by_step(series.get("by_step") or {}, sequence)
+        found["origins"] = _origins(series.get("origins") or {})
+        found["drivers"] = _drivers(series.get("drivers") or {})
     return {key: figure for key, figure in found.items() if figure}
 
 
@@ -41,6 +38,11 @@ def described(series: dict[str, Any]) -> dict[str, str]:
     if channels := (series.get("overview") or {}).get("channels"):
         named = ", ".join(channels)
         words["overview"] = f"means over time of {named}; what is missing and what was repaired"
+    if correlations := series.get("correlations"):
+        words["correlations"] = "; ".join(
+            f"{name} {max((v for v in found if v is not None), key=abs, default=0):+.2f} at most"
+            for name, found in correlations["channels"].items()
+        )
     return words
 
 
@@ -160,7 +162,7 @@ def _overview(overview: dict[str, Any]) -> Figure | None:
             layout[f"yaxis{axis}"] |= {"showticklabels": False, "range": [-1, 1]}
         traces.append(
             _line(name, overview["times"], found["mean"], f"@c{at % drawing.PALETTE}")
-            | {"yaxis": f"y{axis}"}
+            | {"yaxis": f"y{axis}", "connectgaps": not overview["regular"]}
         )
         if repaired := repairs.get(name):
             traces.append(_marks(repaired, found["mean"]) | {"yaxis": f"y{axis}"})
@@ -215,12 +217,12 @@ def _gaps(times: list[str], missing: list[float | None]) -> list[tuple[str, str]
     return [*found, (begin, times[-1])] if begin else found
 
 
-def _correlations(correlations: dict[str, Any], sequence: dict[str, Any]) -> Figure | None:
+def _correlations(correlations: dict[str, Any]) -> Figure | None:
     """Return the correlation of each channel with the target, by how long before."""
     channels = correlations.get("channels")
     if not channels:
         return None
-    hours = [lag * sequence["step_s"] / 3600 for lag in correlations["lags"]]
+    hours = [lag * correlations["step_s"] / 3600 for lag in correlations["lags"]]
     layout = drawing.layout_of(height=26 * len(channels) + 110)
     layout["xaxis"] |= {"title": drawing.title("hours before"), "showgrid": False}
     layout["yaxis"] |= {"showgrid": False, "type": "category", "autorange": "reversed"}

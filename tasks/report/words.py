@@ -1,7 +1,9 @@
-"""Numbers as people read them; what is missing is a dash."""
+"""Numbers as people and charts read them; what is missing is a dash."""
 
 import math
 from typing import Any
+
+import numpy as np
 
 DASH = "\u2013"
 
@@ -77,3 +79,13 @@ def names(values: list[str]) -> str:
     if not values:
         return "none"
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}"
+
+
+def stamps(seconds: np.ndarray) -> list[str]:
+    """Return times, in seconds since 1970, as Plotly reads them."""
+    return [str(t) for t in (seconds * 1000).astype("datetime64[ms]").astype("datetime64[s]")]
+
+
+def numbers(values: np.ndarray) -> list[float | None]:
+    """Return numbers to five digits; None for what is missing."""
+    return [float(f"{v:.5g}") if np.isfinite(v) else None for v in values]

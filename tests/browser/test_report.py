@@ -2,13 +2,16 @@
 
 import pytest
 
+from tasks.report.facts import facts
+from tasks.report.page import render
+from tasks.report.params import Params
 from tests import samples
 from tests.browser.waiting import wait
+from tests.unit.report.test_series import rooms
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    from tasks.report.params import Params
     from tasks.report.task import report
 
     with pytest.MonkeyPatch.context() as patch:
@@ -101,3 +104,16 @@ def test_it_prints_light_and_fits_a_phone(opened):
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     wait(opened, "return document.documentElement.scrollWidth <= 391")
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_series_of_a_regression_are_drawn_in_the_simple_view(browser, tmp_path, temper_home):
+    page = tmp_path / "rooms.html"
+    page.write_text(render(facts([*rooms().values()], "rooms", Params()) | {"changes": {}}))
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get(page.as_uri())
+    wait(browser, "return document.documentElement.dataset.ready === '1'")
+    counts = drawn(browser, "#series .chart")
+    assert len(counts) == 2
+    assert all(counts)
+    assert browser.get_log("browser") == []

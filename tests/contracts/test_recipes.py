@@ -21,6 +21,8 @@ PARAMS = {
         {},
         {"scale": "standard", "outliers": "clip", "limit": 2.5},
         {"outliers": "keep", "flag_missing": False},
+        {"centres": 5},
+        {"scale": "standard", "outliers": "keep", "centres": 1},
     ],
     "categorical": [{}, {"max_categories": 3}, {"min_rows": 1, "max_distinct": 1.0}],
     "date_time": [{}, {"cycles": ["year"], "min_rounds": 0, "elapsed": False}],

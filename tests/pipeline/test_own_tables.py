@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -403,3 +404,18 @@ def test_the_registered_graph_takes_what_training_never_saw(folder, rents):
     assert np.isfinite(strange).all()
     assert (np.abs(strange / known - 1) < 2).all()
     assert meta["split"]["note"] in (models / "report/report.html").read_text()
+
+
+def test_what_clean_found_is_told_also_where_it_comes_from_the_cache(folder, temper, tmp_path):
+    path = tmp_path / "rooms.csv"
+    times = [datetime(2026, 3, 1) + timedelta(hours=h) for h in range(200)]
+    heat = 68 + np.random.default_rng(0).normal(size=200)
+    pl.DataFrame({"at": times, "heat": heat, "y": heat * 2}).write_csv(path)
+    columns = {"at": {"role": "time"}, "heat": {"type": "float", "unit": "degC"}, "y": {}}
+    table = {"task": "regression", "target": "y", "columns": columns}
+    steps = {"steps": ["types", "units", "sorted_unique"]}
+    section("rooms", folder, table=table, ingest={"path": str(path)}, clean=steps)
+    for _ in range(2):
+        ended = temper("run", "rooms", "--until", "clean", *QUICK)
+        assert ended.code == 0, ended.err
+        assert "note: clean: likely unit mix-up: heat declared degC, the median" in ended.err

@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from tasks.clean.findings import Finding, finding
 from tasks.core.frames import require_columns
 from tasks.core.plugins import PluginParams
 from tasks.core.schema import ROW, Columns, by_role
@@ -49,6 +50,17 @@ def note(before: pl.DataFrame, columns: Columns, params: Params) -> str:
         f"{repeats} rows repeat an earlier one and stay: without a time column they may be "
         "different things. `duplicates: {when: always}` removes them"
     )
+
+
+def findings(
+    before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params
+) -> list[Finding]:
+    """Return how many equal rows were removed."""
+    gone = before.join(after, on=ROW, how="anti")
+    if gone.is_empty():
+        return []
+    first = gone[ROW].min()
+    return [finding("row repeats an earlier one", "", "removed", gone.height, first)]
 
 
 def _removes(columns: Columns, params: Params) -> bool:

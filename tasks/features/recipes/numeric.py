@@ -1,7 +1,8 @@
 """Numbers: missing ones imputed with the median and flagged, then scaled, then outliers bounded.
 
-Where training had missing values, a feature `<column>_missing` says so. Not for numbers that are
-names (codes, identifiers): make those columns of type `category`.
+Where training had missing values, a feature `<column>_missing` says so. With `centres` one more
+says how unusual a row is as a whole: how far it is from the nearest of them. Not for numbers that
+are names (codes, identifiers): make those columns of type `category`.
 """
 
 from typing import Any, Literal
@@ -14,7 +15,12 @@ from tasks.core.graph import Graph
 from tasks.core.plugins import PluginParams
 from tasks.core.prepared import Input, feed
 from tasks.core.schema import Column, Columns
+from tasks.features import centres
+from tasks.features.estimators import Library, estimator
 
+LIBRARIES = ("numpy", "scikit-learn", "cuml-cu13")
+WHERE = "features.recipes.numeric.estimator"
+DISTANCE = "distance_to_centre"
 BOUND = 1e6  # |scaled value|: infinities and absurd values end here, and float32 never overflows
 ROUNDING = 1e-5  # share of a scale that float32 may lose of a raw value; else the input is a double
 MERGED = 0.01  # share of the distinct values that float32 may make equal to others
@@ -35,6 +41,13 @@ class Params(PluginParams):
     flag_missing: bool = Field(
         default=True, description="a feature that says where a value was missing"
     )
+    centres: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="of k-means; a feature says how far the nearest is; 0: none",
+    )
+    estimator: Library = Field(default="scikit-learn", description="cuml: on a GPU")
 
 
 def accepts(column: Column, dtype: pl.DataType) -> bool:
@@ -47,6 +60,9 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
 
     Robust scaling with a smooth bound is that of RealMLP (Holzmüller et al. 2024, "Better by
     Default", section 3); trees are indifferent to it, since it keeps the order.
+
+    Raises:
+        EngineUnavailable: cuML is asked for and not installed.
     """
     groups: dict[str, list[dict[str, Any]]] = {"float32": [], "float64": []}
     for name in columns:
@@ -55,7 +71,7 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
         flag = bool(params.flag_missing and np.isnan(values).any())
         if not len(seen) or (seen.min() == seen.max() and not flag):
             continue
-        center, scale = _center_scale(seen, params.scale)
+        center, scale = _center_scale(seen, params)
         dtype = "float64" if _needs_double(seen, center, scale) else "float32"
         groups[dtype].append(
             {
@@ -67,7 +83,11 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
             }
         )
     limit = None if params.outliers == "keep" else params.limit
-    return {"groups": groups, "outliers": params.outliers, "limit": limit}
+    state = {"groups": groups, "outliers": params.outliers, "limit": limit, "centres": []}
+    if params.centres and any(groups.values()):
+        Z = np.concatenate(_scaled(frame, state)[0], axis=1)
+        state["centres"] = centres.fit(Z, params.centres, params.estimator, WHERE)
+    return state
 
 
 def _needs_double(values: np.ndarray, center: float, scale: float) -> bool:
@@ -84,13 +104,18 @@ def _needs_double(values: np.ndarray, center: float, scale: float) -> bool:
     return bool(lost.max() > ROUNDING / 10 and merged)
 
 
-def _center_scale(values: np.ndarray, kind: str) -> tuple[float, float]:
+def _center_scale(values: np.ndarray, params: Params) -> tuple[float, float]:
     """Return centre and scale of finite values; the scale is never 0."""
-    if kind == "standard":
-        center, scale = float(values.mean()), float(values.std())
+    name = "StandardScaler" if params.scale == "standard" else "RobustScaler"
+    scaler = estimator(params.estimator, "preprocessing", name, WHERE)()
+    scaler.fit(values[:, None])
+    if params.scale == "standard":
+        center, scale = float(scaler.mean_[0]), float(scaler.var_[0]) ** 0.5
     else:
-        low, center, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
-        scale = (high - low) / 1.349  # the deviation, were the values normal
+        center, width = float(scaler.center_[0]), float(scaler.scale_[0])
+        if width == 1:  # also the estimators' word for a width of (nearly) nothing
+            width = float(np.diff(np.quantile(values, [0.25, 0.75]))[0])
+        scale = width / 1.349  # the deviation, were the values normal
         if scale == 0:
             scale = float(values.max() - values.min()) / 2
     tiny = 1e-9 * max(abs(center), 1e-20)  # a deviation that is only rounding
@@ -98,7 +123,18 @@ def _center_scale(values: np.ndarray, kind: str) -> tuple[float, float]:
 
 
 def transform(frame: pl.DataFrame, state: dict[str, Any]) -> np.ndarray:
-    """Return the scaled columns and the flags: (n, feature) float32."""
+    """Return the scaled columns, the flags and the distance: (n, feature) float32."""
+    values, flags = _scaled(frame, state)
+    found = [*values, *flags]
+    if state["centres"]:
+        found.append(centres.distance(np.concatenate(values, axis=1), state["centres"]))
+    return np.concatenate(found, axis=1)
+
+
+def _scaled(
+    frame: pl.DataFrame, state: dict[str, Any]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the scaled columns and the flags of each group: (n, feature) float32 each."""
     values, flags = [], []
     tensors = feed(frame, inputs(state))
     for dtype, group in state["groups"].items():
@@ -111,7 +147,7 @@ def transform(frame: pl.DataFrame, state: dict[str, Any]) -> np.ndarray:
             scaled = (filled - _row(group, "center", dtype)) / _row(group, "scale", dtype)
         values.append(_bounded(np.clip(scaled, -BOUND, BOUND).astype(np.float32), state))
         flags.append(missing[:, [i for i, c in enumerate(group) if c["flag"]]].astype(np.float32))
-    return np.concatenate([*values, *flags], axis=1)
+    return values, flags
 
 
 def _row(group: list[dict[str, Any]], key: str, dtype: str) -> np.ndarray:
@@ -129,9 +165,10 @@ def _bounded(scaled: np.ndarray, state: dict[str, Any]) -> np.ndarray:
 
 
 def feature_names(state: dict[str, Any]) -> list[str]:
-    """Return the names of the features: the columns, then the flags."""
+    """Return the names of the features: the columns, the flags, the distance."""
     columns = [c for group in state["groups"].values() for c in group]
-    return [c["name"] for c in columns] + [f"{c['name']}_missing" for c in columns if c["flag"]]
+    flags = [f"{c['name']}_missing" for c in columns if c["flag"]]
+    return [*(c["name"] for c in columns), *flags, *([DISTANCE] if state["centres"] else [])]
 
 
 def inputs(state: dict[str, Any]) -> list[Input]:
@@ -163,7 +200,8 @@ def to_onnx(state: dict[str, Any], graph: Graph) -> list[str]:
         if where:
             flag = graph.cast(missing, "float32")
             flags.append(graph.add("Gather", flag, graph.constant(where, np.int64), axis=1))
-    return [*values, *flags]
+    apart = [centres.to_onnx(values, state["centres"], graph)] if state["centres"] else []
+    return [*values, *flags, *apart]
 
 
 def _bounded_onnx(scaled: str, state: dict[str, Any], graph: Graph) -> str:

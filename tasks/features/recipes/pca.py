@@ -7,17 +7,17 @@ outlier score: the squared distance from what the components explain (Jackson & 
 columns that mean something by themselves and are to be explained.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from tasks.core.errors import EngineUnavailable
 from tasks.core.graph import Graph
 from tasks.core.plugins import PluginParams
 from tasks.core.prepared import Input, feed
 from tasks.core.schema import Column, Columns
+from tasks.features.estimators import Library, estimator
 
 DEFAULT = False
 LIBRARIES = ("numpy", "scikit-learn", "cuml-cu13")
@@ -29,9 +29,7 @@ class Params(PluginParams):
 
     variance: float = Field(default=0.95, gt=0, le=1, description="share that is kept at least")
     score: bool = Field(default=True, description="also the distance from the components' space")
-    estimator: Literal["scikit-learn", "cuml"] = Field(
-        default="scikit-learn", description="cuml: on a GPU"
-    )
+    estimator: Library = Field(default="scikit-learn", description="cuml: on a GPU")
 
 
 def accepts(column: Column, dtype: pl.DataType) -> bool:
@@ -59,32 +57,17 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
     if not kept:
         return {"columns": [], "center": [], "components": [], "score": params.score}
     matrix = np.stack(Z, axis=1)
-    estimator = _estimator(params)(n_components=min(matrix.shape))
-    estimator.fit(matrix)
-    shares = np.cumsum(np.asarray(estimator.explained_variance_ratio_, np.float64))
+    PCA = estimator(params.estimator, "decomposition", "PCA", "features.recipes.pca.estimator")
+    found = PCA(n_components=min(matrix.shape)).fit(matrix)
+    shares = np.cumsum(np.asarray(found.explained_variance_ratio_, np.float64))
     count = int(np.searchsorted(shares, params.variance - 1e-9) + 1)
-    components = np.asarray(estimator.components_, np.float64)[:count]
+    components = np.asarray(found.components_, np.float64)[:count]
     return {
         "columns": kept,
-        "center": np.asarray(estimator.mean_, np.float64).ravel().tolist(),
+        "center": np.asarray(found.mean_, np.float64).ravel().tolist(),
         "components": components.tolist(),  # (component, column)
         "score": params.score and count < len(kept),
     }
-
-
-def _estimator(params: Params) -> Any:
-    if params.estimator == "scikit-learn":
-        from sklearn.decomposition import PCA
-
-        return PCA
-    try:
-        from cuml.decomposition import PCA  # pyright: ignore[reportMissingImports] : the gpu extra
-    except ImportError:
-        raise EngineUnavailable(
-            "features.recipes.pca.estimator: cuml is not installed; install the `gpu` extra, or "
-            "set `scikit-learn`"
-        ) from None
-    return PCA
 
 
 def _standardised(values: np.ndarray, own: dict[str, Any]) -> np.ndarray:

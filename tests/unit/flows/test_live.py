@@ -6,25 +6,16 @@ import pytest
 
 from flows import live, prepare
 from flows.workload import build
-from tasks.core import progress, store
-from tasks.core.artifacts import Artifact
+from tasks.core import progress
 
 
-def put(name: str, file: str, content: str) -> Artifact:
-    with store.writing() as out:
-        (out / file).write_text(content)
-        return store.put(name, out)
-
-
-def test_rows_set_aside_are_shown_as_they_are_found(
-    temper_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_what_was_set_aside_or_found_is_shown_at_once(
+    temper_home: Path, capsys: pytest.CaptureFixture[str]
 ):
-    checks, table = put("validate/report", "checks.json", "{}"), put("ingest/table", "t", "1")
-    monkeypatch.setattr(prepare.aside, "told", lambda report, kept: f"2 rows: {kept}")
     workload = build("w", {"table": {"task": "regression", "target": "y"}})
     with live.shown("w", workload, "clean"):
-        prepare._tell(checks, table)
-        kept = temper_home / "quarantine" / f"{table.digest[:12]}.csv"
-        assert capsys.readouterr().err == f"note: 2 rows: {kept}\n"
+        prepare._tell(None)
+        prepare._tell("2 rows set aside", "a sentinel")
+        assert capsys.readouterr().err == "note: 2 rows set aside\nnote: a sentinel\n"
         progress.tell(progress.Event("ended", "fetch", "fetch", "Completed"))
     assert "note" not in capsys.readouterr().err, "told once"

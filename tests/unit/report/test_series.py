@@ -8,13 +8,16 @@ import polars as pl
 import pytest
 
 from tasks.core import store
+from tasks.core.artifacts import Artifact
 from tasks.core.fitting import FitContext, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
 from tasks.core.schema import ROW, Column, Table, save_columns
 from tasks.features.params import Forecast, Params
 from tasks.features.prepare import prepare
-from tasks.report import series, series_figures
+from tasks.report import page, series, series_figures
+from tasks.report.facts import facts
+from tasks.report.params import Params as ReportParams
 from tasks.train.fitting import predictions
 
 START = datetime(2026, 3, 1)
@@ -113,7 +116,91 @@ def test_the_facts_of_a_forecast(horizon):
     assert predicted.shape[1:] == (horizon, 3)
 
 
-def test_other_tasks_have_no_series(sources):
+def test_without_a_time_column_there_are_no_series(sources):
     by_name = {source.name: source for source in sources}
     assert series.facts(by_name, {}) == {}
     assert series_figures.figures({}) == {}
+
+
+def rooms(task: str = "regression", regular: bool = True) -> dict[str, Artifact]:
+    """Return the artifacts of two rooms by the hour; heat leads the target by three hours, and the
+    second room has no values in the middle.
+    """
+    random = np.random.default_rng(2)
+    frames = []
+    for room, begin in (("a", 0), ("b", 2000)):
+        heat = np.sin(np.arange(400) / 24 * 2 * np.pi) + 0.3 * random.normal(size=400)
+        y = np.roll(heat, 3) + 0.05 * random.normal(size=400)
+        hours = begin + (np.arange(400) if regular else np.sort(random.random(400) * 400))
+        times = [START + timedelta(hours=float(h)) for h in hours]
+        gone = (room == "b") & (np.arange(400) >= 150) & (np.arange(400) < 250)
+        kept = [None if g else v for v, g in zip(heat, gone, strict=True)]
+        own = {"time": times, "room": [room] * 400, "heat": kept}
+        y = y if task == "regression" else np.where(y > 0, "warm", "cold")
+        frames.append(pl.DataFrame(own | {"y": y}))
+    frame = pl.concat(frames).with_row_index(ROW, offset=1)
+    columns = {
+        "time": Column(type="datetime", role="time"),
+        "room": Column(type="category", role="group"),
+        "heat": Column(type="float"),
+        "y": Column(type="float" if task == "regression" else "category", role="target"),
+    }
+    with store.writing() as out:
+        frame.write_parquet(out / "table.parquet")
+        save_columns(columns, out)
+        repairs = [["sentinels", [["2026-03-02", "heat", "emptied", 3]]]]
+        (out / "repairs.json").write_text(json.dumps(repairs))
+        clean = store.put("clean/table", out)
+    with store.writing() as out:
+        spec = Table(task=task, target="y", columns=columns)
+        split = Params(split={"name": "by_time"})
+        prepare(frame, spec, split, 0, out)
+        prepared = store.put("features/prepared", out)
+    return {a.name: a for a in (clean, prepared)}
+
+
+def test_a_regression_over_time_has_its_sensors_and_correlations_by_lag(temper_home):
+    found = series.facts(rooms(), {})
+    json.dumps(found, allow_nan=False)
+    assert set(found) == {"overview", "correlations"}
+    overview = found["overview"]
+    assert (overview["regular"], overview["step_s"], overview["groups"]) == (True, 3600.0, 2)
+    heat = np.array(overview["channels"]["heat"]["missing"])
+    width = 2400 / len(heat)  # hours of a bin
+    between, gap = heat[int(420 / width) : int(1980 / width)], heat[int(2160 / width) :][:5]
+    assert (between == 0).all(), "no room was there: nothing is missing"
+    assert (gap > 0.9).all()
+    assert np.array(overview["channels"]["y"]["missing"])[int(2160 / width) :].max() < 0.3
+    lags, heat = found["correlations"]["lags"], found["correlations"]["channels"]["heat"]
+    assert lags[int(np.nanargmax(np.array(heat, float)))] == 3
+    charts = series_figures.figures(found)
+    assert set(charts) == {"overview", "correlations"}
+    assert len(charts["overview"]["layout"]["shapes"]) == 1
+    assert [t["yaxis"] for t in charts["overview"]["data"] if t["name"] == "repairs"] == ["y2"]
+    assert "heat +1.00" in series_figures.described(found)["correlations"]
+
+
+def test_without_a_grid_or_a_target_of_numbers_there_are_no_correlations(temper_home):
+    found = series.facts(rooms(regular=False), {})
+    assert set(found) == {"overview"}
+    assert not found["overview"]["regular"]
+    assert series_figures.figures(found)["overview"]["data"][0]["connectgaps"]
+    found = series.facts(rooms(task="classification"), {})
+    assert set(found) == {"overview"}
+    assert list(found["overview"]["channels"]) == ["heat"]
+
+
+def test_the_page_of_a_regression_shows_series_and_every_finding(sources, temper_home):
+    found = [
+        {"what": "gap", "column": "time", "detail": f"room {n}", "count": n, "first_row": None}
+        for n in range(1, 30)
+    ]
+    content = facts([*rooms().values()], "rooms", ReportParams())
+    step = {"step": "sorted_unique", "rows_before": 9, "rows_after": 9, "rows_touched": 0}
+    content["cleaning"] = [step | {"cells_touched": 0, "found": found, "note": ""}]
+    content["changes"] = {}
+    text = page.render(content)
+    assert 'href="#series">Series<' in text
+    assert 'id="overview"' in text
+    assert 'id="correlations"' in text
+    assert all(f"room {each['count']}<" in text for each in found)
