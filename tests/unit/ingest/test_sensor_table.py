@@ -1,5 +1,6 @@
 """Tables of sensors: wide, long, of many files; and every real file by a few lines of params."""
 
+import math
 import os
 import re
 from datetime import datetime
@@ -186,6 +187,22 @@ def test_a_wide_file_needs_nothing(tmp_path: Path):
         "clock": "time", "temp (°F)": "feature", "co2_ppm": "target",
     }  # fmt: skip
     assert [c.unit for c in made.columns.values()] == [None, "degF", "ppm"]
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["csv", "parquet"])
+def test_a_target_that_is_nan_is_missing(binary: bool, tmp_path: Path):
+    frame = pl.DataFrame(
+        {
+            "at": [datetime(2024, 1, 1, hour) for hour in range(12)],
+            "co2_ppm": [math.nan, *(400.0 + hour for hour in range(11))],
+        }
+    )
+    path = tmp_path / ("t.parquet" if binary else "t.csv")
+    (frame.write_parquet if binary else frame.write_csv)(path)
+    made = read("sensor_table", {}, TABLE, path, tmp_path / "raw")
+    assert made.frame["co2_ppm"].to_list() == [None, *(400 + hour for hour in range(11))]
+    marks = made.source["format"]["columns"]["co2_ppm"]["missing_marks"]
+    assert marks == {"NaN": 1}
 
 
 def test_many_files_are_one_table(tmp_path: Path):
