@@ -85,6 +85,8 @@ class Client:
     def rows(self, path: str, query: Query, key: str | None) -> tuple[list[dict], dict]:
         """Return the objects of an answer, in its list `key` (None: it is a list), and the answer.
 
+        What else stands among objects comes as the object {"value": it}, which has no day.
+
         Raises:
             CredentialsError: a token is refused.
             ServiceError: no sound answer within the tries and the time.
@@ -98,8 +100,9 @@ class Client:
             raise AnswerError(
                 f"{self._where(path)}: an error with status 200: {self._shown(json.dumps(content))}"
             )
-        if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-            return found, content if isinstance(content, dict) else {}
+        if isinstance(found, list) and (not found or any(isinstance(row, dict) for row in found)):
+            objects = [row if isinstance(row, dict) else {"value": row} for row in found]
+            return objects, content if isinstance(content, dict) else {}
         expected = f"an object with the list {key!r} of objects" if key else "a list of objects"
         raise AnswerError(
             f"{self._where(path)}: expected {expected}, found {self._shown(_shape(content))}. Is "

@@ -101,6 +101,7 @@ def test_documents_without_a_day_are_set_aside_and_the_rest_goes_on(
 ):
     """A null, and a day as a time; kept as they came, each once, and told where it is read."""
     odd: list[Any] = [
+        None,
         {"bpm": 60, "timestamp": None},
         {"bpm": "61", "timestamp": "2024-02-08T05:00:00+00:00"},
         {"bpm": 10**400, "timestamp": "2024-02-08T06:00:00+00:00"},
@@ -114,12 +115,12 @@ def test_documents_without_a_day_are_set_aside_and_the_rest_goes_on(
 
     service.answers = answers
     done = gather(service, tmp_path, "heartrate")
-    assert (done.days, done.documents, done.undated) == (40, 123, 2)
+    assert (done.days, done.documents, done.undated) == (40, 123, 4)
     before = folder_digest(tmp_path)
     gather(service, tmp_path, "heartrate")
     assert folder_digest(tmp_path) == before
     aside = pl.read_parquet(tmp_path / "heartrate" / days.UNDATED)
-    assert aside["document"].to_list() == ['{"bpm": 60, "timestamp": null}']
+    assert aside["document"].to_list() == ['{"bpm": 60, "timestamp": null}', '{"value": null}']
     module = plugin("dataset", "oura")
     params = ring(service, endpoints=["heartrate"])
     made = module.read(tmp_path, params.model_copy(update={"table": "heartrate"}), RATES)
@@ -127,7 +128,7 @@ def test_documents_without_a_day_are_set_aside_and_the_rest_goes_on(
     assert 61 in made.frame["heart_rate_bpm"]
     notes = made.source["notes"]
     assert "heartrate: 1 documents without a time or a rate left out" in notes
-    assert any(note.startswith("heartrate: 1 document without a sound day") for note in notes)
+    assert any(note.startswith("heartrate: 2 documents without a sound day") for note in notes)
     table = Table(task="regression", target="heart_rate_mean_bpm")
     daily = module.read(tmp_path, params, table)
     assert daily.frame["heart_rate_samples"].to_list() == [3.0] * 38 + [5.0, 3.0]
@@ -350,6 +351,23 @@ def test_a_weather_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         module.Params(stations=["../x"])
     with pytest.raises(ParamsError, match="stations: missing"):
         module.parts(module.Params())
+
+
+def test_bad_observations_stop_no_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One without measurements, one without a time, numbers as text and beyond all floats."""
+    module = plugin("dataset", "weather_underground")
+    monkeypatch.setenv("WU_API_KEY", TOKEN)
+    found = [_observation("KX1", START, hour) for hour in range(14)]
+    found[0]["metric"], found[1]["obsTimeUtc"] = None, None
+    found[2]["metric"] |= {"tempAvg": "7.5", "precipRate": 10**400}
+    with serving(lambda _: said({"observations": found})) as service:
+        params = module.Params(base_url=service.url, start=START, end=START, stations=["KX1"])
+        done = collect(module, params, "KX1", tmp_path, TODAY)
+    assert (done.documents, done.undated) == (12, 2)
+    reading = module.read(tmp_path, params, Table(task="regression", target="tempAvg"))
+    assert reading.frame["tempAvg"].to_list()[:2] == [7.5, 13.5]
+    assert reading.frame["precipRate"].to_list()[:2] == [None, 0]
+    assert any(n.startswith("KX1: 2 documents without") for n in reading.source["notes"])
 
 
 class Link:
