@@ -8,6 +8,7 @@ from typing import Any
 
 from flows import interrupts
 from tasks.core import params, progress
+from tasks.core.counting import counted
 from tasks.core.errors import ParamsError
 from tasks.core.home import project
 
@@ -68,6 +69,11 @@ def summary(name: str, found: dict[str, Any]) -> list[str]:
     for each in found["done"]:
         if each["repeated"]:
             lines.append(f"  note: {each['part']}: {each['repeated']} documents came twice: once")
+        if each["undated"]:
+            lines.append(
+                f"  note: {each['part']}: {counted(each['undated'], 'document')} without a sound "
+                f"day: set aside in data/raw/{name}/{each['part']}"
+            )
         if each["kept"]:
             lines.append(
                 f"  note: {each['part']}: the service has nothing any more for "

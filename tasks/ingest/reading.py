@@ -78,8 +78,16 @@ def read_table(
     return settle(raw, about, table, options)
 
 
-def settle(raw: Raw, about: About, table: Table | None, options: ReadOptions) -> Reading:
+def settle(
+    raw: Raw,
+    about: About,
+    table: Table | None,
+    options: ReadOptions,
+    nan_is_missing: bool = False,
+) -> Reading:
     """Return the typed table of columns that were read; see `read_table`.
+
+    `nan_is_missing`: a NaN of the target is a missing value, as in the other columns, and no error.
 
     Raises:
         DataError: columns are missing or not expected, or the target cannot be one.
@@ -91,7 +99,7 @@ def settle(raw: Raw, about: About, table: Table | None, options: ReadOptions) ->
     found = _settle(raw, kept, table, options, name, notes)
     if table is not None:
         column = raw.frame[table.target]
-        nan_is_missing = "nan" in [mark.strip().lower() for mark in options.missing or []]
+        nan_is_missing |= "nan" in [mark.strip().lower() for mark in options.missing or []]
         check_target(raw.frame[ROW], found[table.target], column, table, name, nan_is_missing)
     frame = pl.DataFrame([raw.frame[ROW], *(each.values for each in found.values())])
     columns = _columns(frame, found, table, notes)

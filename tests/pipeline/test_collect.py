@@ -1,6 +1,7 @@
 """`temper collect`: killed it goes on, no token is shown, what it brings is run and versioned."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.workload import build
 from tasks.core.artifacts import folder_digest
-from tasks.core.plugins import ROOT, plugin
+from tasks.core.plugins import ROOT, names, plugin
 from tasks.ingest.remote import account
 from tasks.ingest.remote.collecting import collect
 from tests.pipeline.conftest import Project, until
@@ -188,3 +193,58 @@ def test_what_was_collected_is_versioned_and_run(service: Service, clone: Projec
     assert len(made) == 21
     assert made["workout_count"].to_list() == [1] * 21
     assert (root / account.MANIFEST).is_file(), "the view leaves what was collected as it is"
+
+
+def test_the_deployment_collects(service: Service, clone: Project, monkeypatch):
+    """Deployed, with the parameters of its schedule, by a worker; each source has a schedule."""
+    monkeypatch.setenv("TEMPER_HOME", str(clone.home))
+    from tasks.core import server
+
+    clone.environment |= {"OURA_TOKEN": TOKEN}
+    params = clone.folder / "params.yaml"
+    options = f"{{start: '2024-01-01', end: '2024-01-09', base_url: '{service.url}'}}"
+    text = params.read_text()
+    params.write_text(text.replace('options: {start: "2026-01-01"}', f"options: {options}"))
+    deployed = clone.temper("deploy")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    worker = clone.start("worker")
+    try:
+        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
+        url = str(server.running())
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            (collects,) = (d for d in client.read_deployments() if d.name == "collect")
+            schedules = {each.slug: each for each in collects.schedules}
+            assert not any(each.active for each in schedules.values())
+            of = {slug: each.parameters["name"] for slug, each in schedules.items()}
+            assert of == {"ring": "ring", "air": "air", "station": "station"}
+            run = client.create_flow_run_from_deployment(
+                collects.id, parameters=schedules["ring"].parameters
+            )
+
+            def state() -> str:
+                return str(client.read_flow_run(run.id).state_name)
+
+            assert until(lambda: state() in ("Completed", "Failed", "Crashed"), 120, 0.2), state()
+            assert state() == "Completed", client.read_logs()
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        worker.communicate(timeout=60)
+    assert len(list((clone.folder / "data" / "raw" / "ring").glob("*/*.parquet"))) == 7 * 9
+
+
+def test_each_source_that_is_described_has_a_section_and_a_schedule():
+    text = (ROOT / "docs" / "collect.md").read_text()
+    written = {}
+    for block in re.findall(
+        r"^```yaml\n(  \w+:\n    table.*?)^```", text, re.DOTALL | re.MULTILINE
+    ):
+        written |= yaml.safe_load(block)
+    assert written.keys() == {"air", "station"}
+    for name, section in written.items():
+        assert not build(name, section).problems()
+    sources = {"oura", *(section["ingest"]["dataset"] for section in written.values())}
+    assert sources == {n for n in names("dataset") if plugin("dataset", n).ORIGIN == "collected"}
+    content = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
+    (collects,) = (d for d in content["deployments"] if d["name"] == "collect")
+    scheduled = {each["parameters"]["name"] for each in collects["schedules"]}
+    assert scheduled == {"ring", *written}

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from tasks.core.schema import Table
 from tasks.ingest.oura import tables
+from tasks.ingest.oura.days import Documents
 from tasks.ingest.reading import About, Reading
-from tasks.ingest.remote import collecting, days, moments
+from tasks.ingest.remote import collecting, days, values
 from tasks.ingest.remote.client import Client, Query
 from tasks.ingest.remote.credentials import Credentials, bearer
 from tasks.ingest.remote.options import CollectOptions
@@ -63,7 +64,7 @@ def parts(params: Params) -> tuple[str, ...]:
 
 def documents(
     client: Client, params: Params, part: str, first: date, last: date
-) -> Iterator[tuple[date, str, dict[str, Any]]]:
+) -> Iterator[tuple[date | None, str, dict[str, Any]]]:
     """Yield an endpoint's documents of a window.
 
     Of days a wider window is asked for: the interface counts `start_date` or `end_date` in for
@@ -78,12 +79,12 @@ def documents(
         query = {"start_date": str(begin), "end_date": str(end)}
     for document in client.pages(path, query, "data", "next_token"):
         if part == "heartrate":
-            moment = moments.utc(document, "timestamp")
-            day, text = moment.date(), moments.text(moment)
+            moment = values.instant(document.get("timestamp"))
+            day, text = (moment.date(), values.moment(moment)) if moment else (None, "")
         else:
-            day = moments.day(document, "day")
+            day = values.day(document.get("day"))
             text = str(day)
-        if first <= day <= last:
+        if day is None or first <= day <= last:
             yield day, text, document
 
 
@@ -99,9 +100,11 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
 
 def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return the typed table of the documents; roles and units stated."""
-    found = {
-        part: [(day, document) for day, _, document in days.documents(raw / part)]
+    found: Documents = {
+        part: ((day, document) for day, _, document in days.documents(raw / part))
         for part in params.endpoints
     }
     about = About("Oura", collecting.digest(raw), f"Oura API v2 ({', '.join(params.endpoints)})")
-    return tables.reading(found, params.table, about, table, params.licence)
+    reading = tables.reading(found, params.table, about, table, params.licence)
+    reading.source["notes"] += days.notes(raw, params.endpoints)
+    return reading

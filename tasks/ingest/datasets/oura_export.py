@@ -6,20 +6,23 @@ workload each.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from tasks.core.counting import counted
 from tasks.core.errors import DataError
 from tasks.core.plugins import PluginParams, unknown
 from tasks.core.schema import Table
 from tasks.ingest import several
 from tasks.ingest.oura import fields, tables
 from tasks.ingest.oura.days import Documents
-from tasks.ingest.oura.values import EARLIEST, instant
 from tasks.ingest.reading import About, Reading
+from tasks.ingest.remote.values import day, instant
 
 ORIGIN = "file"
 FOLDER = True
@@ -27,6 +30,7 @@ LIBRARIES = ("polars",)
 SUFFIXES = (".json",)
 ALIASES = {"heartrates": "heartrate", "heart_rate": "heartrate", "sessions": "session"}
 ALIASES |= {"workouts": "workout"}
+Dated = list[tuple[date, dict[str, Any]]]
 
 
 class Params(PluginParams):
@@ -67,24 +71,32 @@ def documents(files: list[Path]) -> tuple[Documents, list[str]]:
     Raises:
         DataError: a file is no JSON, or none has documents of a known endpoint.
     """
-    found: Documents = {}
+    found: dict[str, Dated] = {}
     left: dict[str, int] = {}
+    unsound: dict[str, list[str]] = {}
     for path in files:
         content = _parsed(path)
         named = isinstance(content, dict) and not {"data", "id"} & set(content)
         for key, value in (content if named else {path.stem: content}).items():
             endpoint = ALIASES.get(key, key)
-            if endpoint in fields.ENDPOINTS:
-                found.setdefault(endpoint, []).extend(_dated(value, endpoint, path.name))
-            else:
+            if endpoint not in fields.ENDPOINTS:
                 left[key] = left.get(key, 0) + 1
-    if not any(found.values()):
+                continue
+            for document in _flat(value):
+                if of := _day(document, endpoint):
+                    found.setdefault(endpoint, []).append((of, document))
+                else:
+                    unsound.setdefault(endpoint, []).append(f"{path.name}: {str(document)[:80]}")
+    if not found:
         keys = tuple(left) or ("nothing",)
+        where = several.words(files)
         raise DataError(
-            f"{several.words(files)}: no documents of Oura's: "
+            "\n".join(_unsound(name, each) for name, each in unsound.items())
+            or f"{where}: no documents of Oura's: "
             + unknown(f"endpoint {keys[0]!r}", keys[0], fields.ENDPOINTS)
         )
     notes = [f"endpoints that are not read: {', '.join(sorted(left))}"] if left else []
+    notes += [_unsound(name, each) for name, each in unsound.items()]
     return {name: _distinct(name, each, notes) for name, each in found.items()}, notes
 
 
@@ -97,35 +109,42 @@ def _parsed(path: Path) -> Any:
         ) from None
 
 
-def _dated(value: Any, endpoint: str, name: str) -> list[tuple[date, dict[str, Any]]]:
-    """Return the documents of a value: one, a list, `{"data": list}`, or `single` and `list`."""
+def _flat(value: Any) -> Iterator[Any]:
+    """Yield the documents of a value: one, a list, `{"data": list}`, or `single` and `list`."""
     if isinstance(value, list):
-        return [each for item in value for each in _dated(item, endpoint, name)]
-    if isinstance(value, dict) and {"data", "single", "list"} & set(value):
-        inner = [value.get(key) or [] for key in ("data", "single", "list")]
-        return [each for item in inner for each in _dated(item, endpoint, name)]
-    try:
-        if endpoint == "heartrate":
-            moment = instant(value["timestamp"])
-            if moment == EARLIEST:
-                raise ValueError
-            return [(moment.date(), value)]
-        return [(date.fromisoformat(value["day"]), value)]
-    except (TypeError, KeyError, ValueError):
-        key = "timestamp" if endpoint == "heartrate" else "day"
-        raise DataError(
-            f"{name}: a document of {endpoint} without a sound {key!r}: {str(value)[:80]}"
-        ) from None
+        for item in value:
+            yield from [item] if item is None else _flat(item)
+    elif isinstance(value, dict) and {"data", "single", "list"} & set(value):
+        for key in ("data", "single", "list"):
+            yield from _flat(value.get(key))
+    elif value is not None:
+        yield value
 
 
-def _distinct(
-    endpoint: str, documents: list[tuple[date, dict[str, Any]]], notes: list[str]
-) -> list[tuple[date, dict[str, Any]]]:
-    """Return the documents without those that repeat another's content, ids aside."""
+def _day(document: Any, endpoint: str) -> date | None:
+    """Return the day of a document, None of what is none or states none."""
+    if not isinstance(document, dict):
+        return None
+    if endpoint == "heartrate":
+        moment = instant(document.get("timestamp"))
+        return moment.date() if moment else None
+    return day(document.get("day"))
+
+
+def _unsound(endpoint: str, documents: list[str]) -> str:
+    key = "timestamp" if endpoint == "heartrate" else "day"
+    return (
+        f"{endpoint}: {counted(len(documents), 'document')} without a sound {key!r} left out; the "
+        f"first: {documents[0]}"
+    )
+
+
+def _distinct(endpoint: str, documents: Dated, notes: list[str]) -> Dated:
+    """Return the documents in order of their days, ids aside each content once."""
     seen: dict[str, tuple[date, dict[str, Any]]] = {}
-    for day, document in documents:
+    for day_, document in documents:
         content = {key: value for key, value in document.items() if key != "id"}
-        seen.setdefault(json.dumps(content, sort_keys=True), (day, document))
+        seen.setdefault(json.dumps(content, sort_keys=True), (day_, document))
     if len(seen) < len(documents):
         notes.append(f"{endpoint}: {len(documents) - len(seen)} documents repeat another: left out")
-    return list(seen.values())
+    return sorted(seen.values(), key=itemgetter(0))

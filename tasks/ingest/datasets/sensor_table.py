@@ -93,7 +93,7 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
     )
     found, clock, told = _shaped(found, params, sensor)
     about = About(name, several.digest(files), f"file {name}")
-    reading = settle(found, about, table, params)
+    reading = settle(found, about, table, params, nan_is_missing=True)  # a sensor's gap
     roles: dict[str, Role] = {clock: "time"} if clock else {}
     if sensor:
         roles[sensor] = "group"

@@ -9,13 +9,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import Field, field_validator
 
 from tasks.core.errors import DataError
 from tasks.core.schema import Table
 from tasks.ingest.reading import About, Reading
-from tasks.ingest.remote import collecting, days, moments
+from tasks.ingest.remote import collecting, days, values
 from tasks.ingest.remote import parts as names
 from tasks.ingest.remote.client import Client, Query
 from tasks.ingest.remote.credentials import Credentials, bearer
@@ -28,7 +27,7 @@ FOLDER = True
 LIBRARIES = ("polars",)
 ID, SECRET, SESSION = "TSI_CLIENT_ID", "TSI_CLIENT_SECRET", "session"
 WINDOW_DAYS = 7
-TIME, DEVICE = "time", "device"
+TIME, DEVICE = days.TIME, "device"
 FIELDS = {  # the flat format's: (column, unit)
     "temperature": ("temperature_c", "degC"),
     "rh": ("humidity_percent", "%"),
@@ -96,7 +95,7 @@ def parts(params: Params) -> tuple[str, ...]:
 
 def documents(
     client: Client, params: Params, part: str, first: date, last: date
-) -> Iterator[tuple[date, str, dict[str, Any]]]:
+) -> Iterator[tuple[date | None, str, dict[str, Any]]]:
     """Yield a device's records of a window, in the flat format; days are those of UTC.
 
     Raises:
@@ -116,11 +115,11 @@ def documents(
             f"…, found {', '.join(sorted(found[0]))[:120]}"
         )
     for document in found:
-        moment = moments.utc(
-            document, "timestamp" if document.get("timestamp") else "cloud_timestamp"
-        )
-        if first <= moment.date() <= last:
-            yield moment.date(), moments.text(moment), document
+        moment = values.instant(document.get("timestamp") or document.get("cloud_timestamp"))
+        if moment is None:
+            yield None, "", document
+        elif first <= moment.date() <= last:
+            yield moment.date(), values.moment(moment), document
 
 
 def origin(params: Params, source: Path | None) -> str:
@@ -138,20 +137,20 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
 
     What no device of these measures has no column.
     """
-    rows, seen, unknown = [], set(), set()
-    for device in parts(params):
-        for _, moment, document in days.documents(raw / device):
-            seen |= {key for key in FIELDS if document.get(key) is not None}
-            unknown |= {key for key in document if key not in FIELDS and key not in OTHERS}
-            values = {FIELDS[key][0]: document.get(key) for key in FIELDS}
-            rows.append({DEVICE: device, TIME: moment, **values})
-    if not rows:
+    unknown: set[str] = set()
+    numbers = [name for name, _ in FIELDS.values()]
+
+    def row(moment: str, document: dict[str, Any]) -> tuple:
+        unknown.update(key for key in document if key not in FIELDS and key not in OTHERS)
+        return moment, *(values.number(document.get(key)) for key in FIELDS)
+
+    frame = days.table({d: raw / d for d in parts(params)}, DEVICE, numbers, row)
+    if frame.is_empty():
         raise DataError(f"no records of {', '.join(params.devices)}")
-    measured = {name: unit for key, (name, unit) in FIELDS.items() if key in seen}
-    schema = {DEVICE: pl.String, TIME: pl.String, **dict.fromkeys(measured, pl.Float64)}
-    frame = pl.DataFrame([{key: row[key] for key in schema} for row in rows], schema, strict=False)
-    frame = frame.with_columns(pl.col(TIME).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ"))
+    measured = {name: unit for name, unit in FIELDS.values() if frame[name].count()}
+    frame = frame.select(DEVICE, TIME, *measured)
     notes = [f"not known here, and left out: {', '.join(sorted(unknown))}"] if unknown else []
+    notes += days.notes(raw, parts(params))
     about = About("TSI Link", collecting.digest(raw), "TSI Link telemetry")
     table_ = made.Made(frame, {name: unit for name, unit in measured.items() if unit}, notes)
     return made.reading(table_, about, table, {TIME: "time", DEVICE: "group"}, params.licence)

@@ -9,13 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
 from pydantic import Field, field_validator
 
 from tasks.core.errors import DataError
 from tasks.core.schema import Table
 from tasks.ingest.reading import About, Reading
-from tasks.ingest.remote import collecting, days, moments
+from tasks.ingest.remote import collecting, days, values
 from tasks.ingest.remote import parts as names
 from tasks.ingest.remote.client import Client, Query
 from tasks.ingest.remote.credentials import Credentials, in_query
@@ -28,7 +27,7 @@ FOLDER = True
 LIBRARIES = ("polars",)
 KEY = "WU_API_KEY"
 WINDOW_DAYS = 1  # an answer is of one day
-TIME, STATION = "time", "station"
+TIME, STATION = days.TIME, "station"
 UNITS = {  # field, in the observation or in its `metric`: unit, where `units=m` is asked for
     "solarRadiationHigh": "W/m2",
     "uvHigh": None,
@@ -79,7 +78,7 @@ def parts(params: Params) -> tuple[str, ...]:
 
 def documents(
     client: Client, params: Params, part: str, first: date, last: date
-) -> Iterator[tuple[date, str, dict[str, Any]]]:
+) -> Iterator[tuple[date | None, str, dict[str, Any]]]:
     """Yield a station's observations of a day; the day is the station's own, as the service's is.
 
     Raises:
@@ -94,12 +93,16 @@ def documents(
     }
     found, _ = client.rows(f"v2/pws/history/{params.history}", query, "observations")
     for document in found:
-        if not isinstance(document.get("metric"), dict):
+        moment, measured = values.instant(document.get("obsTimeUtc")), document.get("metric")
+        others = [k for k, v in document.items() if isinstance(v, dict) and k != "metric"]
+        if not isinstance(measured, dict) and others:
             raise AnswerError(
-                f"station {part}, {first}: asked for metric units, found "
-                f"{', '.join(k for k, v in document.items() if isinstance(v, dict)) or 'none'}"
+                f"station {part}, {first}: asked for metric units, found {', '.join(others)}"
             )
-        yield first, moments.text(moments.utc(document, "obsTimeUtc")), document
+        if moment is None or not isinstance(measured, dict):
+            yield None, "", document
+        else:
+            yield first, values.moment(moment), document
 
 
 def origin(params: Params, source: Path | None) -> str:
@@ -114,19 +117,18 @@ def fetch(params: Params, source: Path | None, folder: Path) -> None:
 
 def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """Return one row an observation: station, time (UTC) and measurements, with their units."""
-    rows, unknown = [], set()
-    for station in parts(params):
-        for _, moment, document in days.documents(raw / station):
-            values = {**document, **document["metric"]}
-            unknown |= {k for k in values if k not in UNITS and k not in OTHERS and k != "metric"}
-            rows.append({STATION: station, TIME: moment, **{k: values.get(k) for k in UNITS}})
-    if not rows:
+    unknown: set[str] = set()
+
+    def row(moment: str, document: dict[str, Any]) -> tuple:
+        found = {**document, **document["metric"]}
+        unknown.update(k for k in found if k not in UNITS and k not in OTHERS and k != "metric")
+        return moment, *(values.number(found.get(k)) for k in UNITS)
+
+    frame = days.table({s: raw / s for s in parts(params)}, STATION, list(UNITS), row)
+    if frame.is_empty():
         raise DataError(f"no observations of {', '.join(params.stations)}")
-    schema = {STATION: pl.String, TIME: pl.String, **dict.fromkeys(UNITS, pl.Float64)}
-    frame = pl.DataFrame(rows, schema=schema, strict=False).with_columns(
-        pl.col(TIME).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ")
-    )
     notes = [f"not known here, and left out: {', '.join(sorted(unknown))}"] if unknown else []
+    notes += days.notes(raw, parts(params))
     about = About("Weather Underground", collecting.digest(raw), "Weather Underground PWS history")
     units = {name: unit for name, unit in UNITS.items() if unit}
     table_ = made.Made(frame, units, notes)

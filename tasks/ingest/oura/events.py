@@ -7,9 +7,12 @@ in a drawer.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from tasks.ingest.oura.values import number, seconds
+from tasks.core.counting import counted
+from tasks.ingest.remote.values import instant, number
 
 Rows = tuple[dict[date, dict[str, Any]], dict[str, str | None]]
 Found = Iterable[tuple[date, dict]]
@@ -17,20 +20,21 @@ Found = Iterable[tuple[date, dict]]
 
 def heart_rates(found: Found, notes: list[str]) -> Rows:
     """Return each day's heart rates in short; their days are UTC's, as their times are."""
-    by_day: defaultdict[date, list[float]] = defaultdict(list)
-    for day, document in found:
-        rate = number(document.get("bpm"))
-        if rate is not None:
-            by_day[day].append(rate)
-    rows = {
-        day: {
-            "heart_rate_samples": len(rates),
-            "heart_rate_mean_bpm": sum(rates) / len(rates),
-            "heart_rate_min_bpm": min(rates),
-            "heart_rate_max_bpm": max(rates),
-        }
-        for day, rates in by_day.items()
-    }
+    rows: dict[date, dict[str, Any]] = {}
+    lost = 0
+    for day, pairs in groupby(found, key=itemgetter(0)):
+        every = [number(document.get("bpm")) for _, document in pairs]
+        rates = [rate for rate in every if rate is not None]
+        lost += len(every) - len(rates)
+        if rates:
+            rows[day] = {
+                "heart_rate_samples": len(rates),
+                "heart_rate_mean_bpm": sum(rates) / len(rates),
+                "heart_rate_min_bpm": min(rates),
+                "heart_rate_max_bpm": max(rates),
+            }
+    if lost:
+        notes.append(f"heartrate: {counted(lost, 'document')} without a rate left out")
     if rows:
         notes.append("heartrate: days are those of UTC, as the times are")
     bpm = "1/min"
@@ -61,7 +65,7 @@ def _sums(
         row = rows[day]
         row[f"{what}_count"] = row.get(f"{what}_count", 0) + 1
         several += row[f"{what}_count"] == 2
-        values = {f"{what}_total_s": seconds(document)}
+        values = {f"{what}_total_s": _seconds(document)}
         values |= {name: number(document.get(field)) for field, name in fields.items()}
         for name, value in values.items():
             if value is not None:
@@ -69,3 +73,9 @@ def _sums(
     if several:
         notes.append(f"{what}: {several} days have several: they are summed, and counted")
     return dict(rows)
+
+
+def _seconds(document: dict) -> float | None:
+    """Return how long a session or workout lasted, None where its times are missing."""
+    begin, end = instant(document.get("start_datetime")), instant(document.get("end_datetime"))
+    return (end - begin).total_seconds() if begin and end else None

@@ -24,7 +24,9 @@ from tasks.ingest.remote.waiting import back_off_s, retry_after_s
 
 AGAIN = "What was fetched is kept: collect again later, and it goes on from there."
 EXCERPT = 200  # characters of an answer that are shown
-WRONG = ("error", "errors", "detail", "message", "fault")  # keys of the body of an error
+ERRORS = ("error", "errors", "fault")  # keys of the body of an error, beside a list too
+WORDS = ("detail", "message")  # those of one without a list; beside a list they may be a remark
+CODES = ("status", "statusCode", "code")
 Query = dict[str, str | list[str]]  # a list: the parameter once for each
 
 
@@ -83,6 +85,8 @@ class Client:
     def rows(self, path: str, query: Query, key: str | None) -> tuple[list[dict], dict]:
         """Return the objects of an answer, in its list `key` (None: it is a list), and the answer.
 
+        What else stands among objects comes as the object {"value": it}, which has no day.
+
         Raises:
             CredentialsError: a token is refused.
             ServiceError: no sound answer within the tries and the time.
@@ -92,13 +96,14 @@ class Client:
         if content is None:  # status 204: there is nothing
             return [], {}
         found = content if key is None else content.get(key) if isinstance(content, dict) else None
-        if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-            return found, content if isinstance(content, dict) else {}
-        expected = f"an object with the list {key!r} of objects" if key else "a list of objects"
-        if isinstance(content, dict) and any(content.get(word) for word in WRONG):
+        if isinstance(content, dict) and _is_error(content, listed=isinstance(found, list)):
             raise AnswerError(
                 f"{self._where(path)}: an error with status 200: {self._shown(json.dumps(content))}"
             )
+        if isinstance(found, list) and (not found or any(isinstance(row, dict) for row in found)):
+            objects = [row if isinstance(row, dict) else {"value": row} for row in found]
+            return objects, content if isinstance(content, dict) else {}
+        expected = f"an object with the list {key!r} of objects" if key else "a list of objects"
         raise AnswerError(
             f"{self._where(path)}: expected {expected}, found {self._shown(_shape(content))}. Is "
             "base_url the address of this service, and has its interface changed?"
@@ -267,6 +272,14 @@ def _proxy(address: httpx.URL) -> str | None:
     if is_loopback(address.host) or urllib.request.proxy_bypass(address.host):
         return None
     return urllib.request.getproxies().get(address.scheme)
+
+
+def _is_error(content: dict, listed: bool) -> bool:
+    """Return whether an object says that something failed, whatever list it has beside that."""
+    told = any(content.get(word) for word in (ERRORS if listed else ERRORS + WORDS))
+    codes = (content.get(name) for name in CODES)
+    failed = any(isinstance(code, int) and 400 <= code < 600 for code in codes)
+    return told or failed or content.get("success") is False
 
 
 def _shape(content: Any) -> str:

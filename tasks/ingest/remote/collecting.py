@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 from tasks.core.errors import DataError, ParamsError
 from tasks.ingest.remote import days
 from tasks.ingest.remote.client import Client
+from tasks.ingest.remote.errors import AnswerError
+
+FEW = 3  # so many documents without a sound day are a fault of theirs, more of the interface
 
 
 class Collected(NamedTuple):
     """What came of collecting a part: how many days and documents there were, how many documents
-    came twice (kept once), and the days of which the service has nothing any more (kept too).
+    came twice (kept once), the days of which the service has nothing any more (kept too), and how
+    many documents have no sound day (set aside).
     """
 
     part: str
@@ -21,6 +25,7 @@ class Collected(NamedTuple):
     documents: int
     repeated: int
     kept: list[str]
+    undated: int = 0
 
 
 def collect(module: ModuleType, params: Any, part: str, root: Path, today: date) -> Collected:
@@ -42,20 +47,45 @@ def collect(module: ModuleType, params: Any, part: str, root: Path, today: date)
     if not wanted:
         return done
     with Client(params, module.credentials(params)) as client:
-        for begin, end in days.windows(wanted, module.WINDOW_DAYS):
-            found: defaultdict[date, list[tuple[str, dict]]] = defaultdict(list)
-            for day, moment, document in module.documents(client, params, part, begin, end):
-                found[day].append((moment, document))
-            for index in range((end - begin).days + 1):
-                day = begin + timedelta(days=index)
-                settled = day + timedelta(days=params.refetch_days) < today
+        for window in days.windows(wanted, module.WINDOW_DAYS):
+            found = _window(module, client, params, part, window)
+            undated = [document for _, document in found.pop(None, [])]
+            if undated:
+                days.set_aside(folder, undated)
+            for day in window:
+                wait = params.refetch_days
+                if not found[day]:
+                    wait = max(wait, params.refetch_empty_days)
+                settled = day + timedelta(days=wait) < today
                 written = days.write(folder, day, found[day], settled)
                 done = done._replace(
                     documents=done.documents + written.documents,
                     repeated=done.repeated + written.repeated,
                     kept=[*done.kept, *([str(day)] if written.kept else [])],
                 )
+            done = done._replace(undated=done.undated + len(undated))
     return done
+
+
+def _window(
+    module: ModuleType, client: Client, params: Any, part: str, window: list[date]
+) -> defaultdict[date | None, list[tuple[str, dict]]]:
+    """Return the documents of a window by day; under None those without a sound one.
+
+    Raises:
+        AnswerError: more than a few came, and none of them has a day.
+    """
+    found: defaultdict[date | None, list[tuple[str, dict]]] = defaultdict(list)
+    for day, moment, document in module.documents(client, params, part, window[0], window[-1]):
+        found[day].append((moment, document))
+    undated = found.get(None, [])
+    if len(undated) > FEW and len(found) == 1:
+        raise AnswerError(
+            f"{part}, {window[0]} to {window[-1]}: none of {len(undated)} documents has a time or "
+            "day like 2026-01-31T08:00:00Z or 2026-01-31; the first has "
+            f"{', '.join(sorted(undated[0][1]))[:120]}. Has the service's interface changed?"
+        )
+    return found
 
 
 def copy(source: Path | None, folder: Path) -> None:

@@ -30,6 +30,12 @@ class CollectOptions(PluginParams):
     refetch_days: int = Field(
         default=3, ge=0, le=60, description="days that are fetched anew: devices sync late"
     )
+    refetch_empty_days: int = Field(
+        default=28,
+        ge=0,
+        le=365,
+        description="of days that came back empty; at least refetch_days",
+    )
     patience: Patience = Patience()
     licence: str | None = Field(default=None, description="the licence of the data, for the record")
 

@@ -25,4 +25,6 @@ def collect(dataset: Plugin, part: str, root: str, today: str) -> Collected:
         logs.warn(
             f"{part}: the service has nothing any more for {', '.join(done.kept[:5])}; kept as is"
         )
+    if done.undated:
+        logs.warn(f"{part}: {done.undated} documents without a sound day: set aside")
     return done

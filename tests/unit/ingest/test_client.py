@@ -169,6 +169,9 @@ def test_a_slow_answer_ends_at_the_time_limit(service: Service, client: Make):
         (Said(302, b"", {"Location": "http://127.0.0.1:9/"}), AnswerError, "302 leads elsewhere"),
         (said({"error": {"message": "no device"}}), AnswerError, "error with status 200.*no dev"),
         (said({"success": False, "errors": [1]}), AnswerError, "error with status 200"),
+        (said({"data": [], "error": "internal"}), AnswerError, "error with status 200"),
+        (said({"data": [], "success": False}), AnswerError, "error with status 200"),
+        (said({"data": [{}], "status": 500}), AnswerError, "error with status 200"),
         (said({"rows": []}), AnswerError, "list 'data' of objects, found an object with rows"),
         (said([1, 2]), AnswerError, "list 'data' of objects, found a list of 2"),
         (said({"data": [1]}), AnswerError, "list 'data' of objects"),
@@ -192,6 +195,9 @@ def test_what_no_try_would_change(
 def test_nothing_there_is_no_error(service: Service, client: Make):
     service.answers = lambda _: Said(204)
     assert client().rows(**ASK) == ([], {})
+    remark = {"data": [], "message": "no records", "status": 200, "success": True, "errors": []}
+    service.answers = lambda _: said(remark)
+    assert client().rows(**ASK) == ([], remark)
 
 
 def test_pages_are_followed_and_circles_are_not(service: Service, client: Make):

@@ -1,5 +1,7 @@
 """Collecting from services on this machine: what is asked for, what is kept, and going on."""
 
+import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -41,7 +43,7 @@ def gather(service: Service, root: Path, part: str, today: date = TODAY, **optio
 
 def test_each_day_once_and_only_what_is_missing(service: Service, tmp_path: Path):
     done = gather(service, tmp_path, "daily_readiness")
-    assert done == ("daily_readiness", 40, 40, 0, [])
+    assert done == ("daily_readiness", 40, 40, 0, [], 0)
     assert len(list((tmp_path / "daily_readiness").iterdir())) == 40
     first = len(service.asked)
     assert {a.query["start_date"] for a in service.asked} == {"2023-12-31", "2024-01-30"}
@@ -61,23 +63,120 @@ def test_a_day_that_syncs_late_is_fetched_anew(service: Service, tmp_path: Path)
     gather(service, tmp_path, "sleep")
     service.answers = real
     gather(service, tmp_path, "sleep")
-    counts = days.read(tmp_path / "sleep").group_by("day").len().sort("day")
-    assert counts["day"].to_list() == [TODAY - timedelta(days=i) for i in (3, 2, 1, 0)]
+    filled = [day for day, found in days.by_day(tmp_path / "sleep") if len(found)]
+    assert filled == [TODAY - timedelta(days=i) for i in range(28, -1, -1)]
+
+
+def test_empty_days_are_asked_for_again_for_some_weeks_and_by_few_questions(
+    service: Service, tmp_path: Path
+):
+    """A ring that is synced after weeks: every other day of a year is empty at first."""
+
+    def some(asked: Asked) -> Said:
+        content = json.loads(oura(asked, 1000).body)
+        content["data"] = [d for d in content["data"] if int(d["day"][-2:]) % 2]
+        return said(content)
+
+    service.answers = some
+    today = START + timedelta(days=365)
+    gather(service, tmp_path, "workout", today)
+    asked = len(service.asked)
+    again = gather(service, tmp_path, "workout", today)
+    assert len(service.asked) - asked == 1, "the days between come along"
+    assert again.days == 4 + 12, "those that may still change, and the empty ones of four weeks"
+    service.answers = oura
+    gather(service, tmp_path, "workout", today)
+    filled = {day for day, found in days.by_day(tmp_path / "workout") if len(found)}
+    assert {today - timedelta(days=i) for i in range(29)} <= filled
+    assert today - timedelta(days=31) not in filled
+    service.answers = lambda _: said({"data": []})
+    gather(service, tmp_path / "short", "workout", today, refetch_empty_days=0)
+    known = days.known(tmp_path / "short" / "workout")
+    unsettled = [day for day, done in known.items() if not done]
+    assert unsettled == [today - timedelta(days=i) for i in (3, 2, 1, 0)], "refetch_days is least"
+
+
+def test_documents_without_a_day_are_set_aside_and_the_rest_goes_on(
+    service: Service, tmp_path: Path
+):
+    """A null, and a day as a time; kept as they came, each once, and told where it is read."""
+    odd: list[Any] = [
+        None,
+        {"bpm": 60, "timestamp": None},
+        {"bpm": "61", "timestamp": "2024-02-08T05:00:00+00:00"},
+        {"bpm": 10**400, "timestamp": "2024-02-08T06:00:00+00:00"},
+        {"bpm": 62, "timestamp": "2024-02-08T07:00:00+00:00", "source": "\ud83d"},
+    ]
+
+    def answers(asked: Asked) -> Said:
+        content = json.loads(oura(asked, 1000).body)
+        content["data"] += odd
+        return said(content)
+
+    service.answers = answers
+    done = gather(service, tmp_path, "heartrate")
+    assert (done.days, done.documents, done.undated) == (40, 123, 4)
+    before = folder_digest(tmp_path)
+    gather(service, tmp_path, "heartrate")
+    assert folder_digest(tmp_path) == before
+    aside = pl.read_parquet(tmp_path / "heartrate" / days.UNDATED)
+    assert aside["document"].to_list() == ['{"bpm": 60, "timestamp": null}', '{"value": null}']
+    module = plugin("dataset", "oura")
+    params = ring(service, endpoints=["heartrate"])
+    made = module.read(tmp_path, params.model_copy(update={"table": "heartrate"}), RATES)
+    assert len(made.frame) == 122, "that beyond all floats is no rate"
+    assert 61 in made.frame["heart_rate_bpm"]
+    notes = made.source["notes"]
+    assert "heartrate: 1 documents without a time or a rate left out" in notes
+    assert any(note.startswith("heartrate: 2 documents without a sound day") for note in notes)
+    table = Table(task="regression", target="heart_rate_mean_bpm")
+    daily = module.read(tmp_path, params, table)
+    assert daily.frame["heart_rate_samples"].to_list() == [3.0] * 38 + [5.0, 3.0]
+    assert "heartrate: 1 document without a rate left out" in daily.source["notes"]
+
+
+@pytest.mark.parametrize("kind", ["heartrate", "daily"])
+def test_what_was_collected_is_read_a_day_at_a_time(kind: str, tmp_path: Path):
+    for index in range(20):
+        day = START + timedelta(days=index)
+        times = [f"{day}T{i // 60:02}:{i % 60:02}:00.000000Z" for i in range(800)]
+        found = [(at, {"bpm": 50 + i % (9 + index), "timestamp": at}) for i, at in enumerate(times)]
+        days.write(tmp_path / "heartrate", day, found, True)
+    module = plugin("dataset", "oura")
+    params = module.Params(start=START, endpoints=["heartrate"], table=kind)
+    target = "heart_rate_bpm" if kind == "heartrate" else "heart_rate_mean_bpm"
+    tracemalloc.start()
+    try:
+        made = module.read(tmp_path, params, Table(task="regression", target=target))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(made.frame) == (16_000 if kind == "heartrate" else 20)
+    assert most < 4e6, "all of them are 10 MB of Python's objects"
+
+
+def test_a_day_that_is_written_as_a_time_is_that_day(service: Service, tmp_path: Path):
+    def answers(asked: Asked) -> Said:
+        content = json.loads(oura(asked, 1000).body)
+        content["data"] = [d | {"day": f"{d['day']}T00:00:00+02:00"} for d in content["data"]]
+        return said(content)
+
+    service.answers = answers
+    done = gather(service, tmp_path, "daily_readiness")
+    assert (done.documents, done.undated) == (40, 0)
 
 
 def test_an_answer_that_has_nothing_any_more_takes_nothing_away(service: Service, tmp_path: Path):
     gather(service, tmp_path, "sleep")
-    before = days.read(tmp_path / "sleep")
+    before = list(days.documents(tmp_path / "sleep"))
     service.answers = lambda _: said({"data": [], "next_token": None})
     done = gather(service, tmp_path, "sleep", TODAY + timedelta(days=1))
     assert done.kept == ["2024-02-06", "2024-02-07", "2024-02-08", "2024-02-09"]
-    assert days.read(tmp_path / "sleep").equals(before)
+    assert list(days.documents(tmp_path / "sleep")) == before
 
 
 def test_documents_that_come_twice_are_kept_once(service: Service, tmp_path: Path):
     def twice(asked: Asked) -> Said:
-        import json
-
         content = json.loads(oura(asked, 1000).body)
         return said({"data": content["data"] * 2, "next_token": None})
 
@@ -93,10 +192,15 @@ def test_documents_that_come_twice_are_kept_once(service: Service, tmp_path: Pat
         (said({"data": [], "next_token": "page-1"}), PagingError),
         (Said(200, b'{"data": ['), ServiceError),
         (said({"title": "Server Error", "detail": "x", "status": 500}), AnswerError),
-        (said({"data": [{"id": "x", "score": 3}], "next_token": None}), AnswerError),
-        (said({"data": [{"day": "yesterday"}], "next_token": None}), AnswerError),
+        (said({"data": [], "next_token": None, "error": "internal"}), AnswerError),
+        (said({"data": [], "status": 500, "message": "backend timeout"}), AnswerError),
+        (said({"data": [{"score": n} for n in range(4)], "next_token": None}), AnswerError),
+        (said({"data": [{"day": f"day {n}"} for n in range(4)]}), AnswerError),
     ],
-    ids=["401", "paging loop", "JSON cut off", "error with 200", "no day", "odd day"],
+    ids=[
+        *("401", "paging loop", "JSON cut off", "error with 200", "error beside a list"),
+        *("status in a body", "no day", "odd day"),
+    ],
 )
 def test_a_window_that_fails_leaves_whole_days_and_the_rest_follows(
     fault: Said, error: type, service: Service, tmp_path: Path, monkeypatch
@@ -154,8 +258,9 @@ def test_the_manifest_follows_from_the_files(service: Service, tmp_path: Path, t
 
 def test_windows_are_runs_of_days():
     wanted = [START + timedelta(days=i) for i in (0, 1, 2, 5, 6, 7, 8, 20)]
-    lengths = [(a.day, b.day) for a, b in days.windows(wanted, 3)]
-    assert lengths == [(1, 3), (6, 8), (9, 9), (21, 21)]
+    found = [[day.day for day in window] for window in days.windows(wanted, 3)]
+    assert found == [[1, 2, 3], [6, 7, 8], [9], [21]]
+    assert [len(window) for window in days.windows(wanted, 7)] == [5, 2, 1]
     assert days.missing(START, START - timedelta(days=1), {}) == []
 
 
@@ -246,6 +351,23 @@ def test_a_weather_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         module.Params(stations=["../x"])
     with pytest.raises(ParamsError, match="stations: missing"):
         module.parts(module.Params())
+
+
+def test_bad_observations_stop_no_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One without measurements, one without a time, numbers as text and beyond all floats."""
+    module = plugin("dataset", "weather_underground")
+    monkeypatch.setenv("WU_API_KEY", TOKEN)
+    found = [_observation("KX1", START, hour) for hour in range(14)]
+    found[0]["metric"], found[1]["obsTimeUtc"] = None, None
+    found[2]["metric"] |= {"tempAvg": "7.5", "precipRate": 10**400}
+    with serving(lambda _: said({"observations": found})) as service:
+        params = module.Params(base_url=service.url, start=START, end=START, stations=["KX1"])
+        done = collect(module, params, "KX1", tmp_path, TODAY)
+    assert (done.documents, done.undated) == (12, 2)
+    reading = module.read(tmp_path, params, Table(task="regression", target="tempAvg"))
+    assert reading.frame["tempAvg"].to_list()[:2] == [7.5, 13.5]
+    assert reading.frame["precipRate"].to_list()[:2] == [None, 0]
+    assert any(n.startswith("KX1: 2 documents without") for n in reading.source["notes"])
 
 
 class Link:

@@ -76,12 +76,30 @@ def test_two_summaries_of_a_day_are_not_mixed():
         assert "several documents; the newest of each counts" in notes[0]
 
 
-def test_what_is_no_number_is_missing():
-    row, _ = flat(
-        ("daily_sleep", {"day": str(DAY), "score": "83", "contributors": {"timing": True}})
-    )
-    assert row["sleep_score"] is None
-    assert row["sleep_by_timing"] is None
+def test_of_summaries_of_one_time_the_one_with_most_values_counts():
+    """They carry the midnight of their day; ids and orders, of keys too, decide nothing."""
+    (full,) = document("daily_readiness", DAY)
+    bare = {"id": "z", "day": str(DAY), "score": 11, "timestamp": full["timestamp"]}
+    twin = dict(reversed((full | {"id": "another"}).items()))
+    for order in ((full, bare), (bare, full), (twin, bare, full)):
+        row, notes = flat(*(("daily_readiness", each) for each in order))
+        assert row["readiness_score"] == full["score"]
+        assert "1 days have several documents of one time; of each that with the most" in notes[0]
+    high = full | {"score": 99}
+    for order in ((full, high), (high, full)):
+        assert flat(*(("daily_readiness", each) for each in order))[0]["readiness_score"] == 99
+    _, notes = flat(("daily_readiness", full), ("daily_readiness", twin))
+    assert notes == [], "one document twice"
+
+
+def test_numbers_as_text_are_numbers_and_what_is_none_is_told():
+    parts = {"timing": True, "latency": " 71.5 ", "rem_sleep": "n/a", "efficiency": 10**400}
+    row, notes = flat(("daily_sleep", {"day": str(DAY), "score": "83", "contributors": parts}))
+    assert (row["sleep_score"], row["sleep_by_latency"]) == (83, 71.5)
+    for name in ("timing", "rem_sleep", "efficiency"):
+        assert row[f"sleep_by_{name}"] is None
+    words = "no numbers, and taken for missing: efficiency (1), rem_sleep (1), timing (1)"
+    assert f"daily_sleep: {words}" in notes
 
 
 def test_sessions_and_workouts_are_summed_and_counted():
@@ -152,9 +170,9 @@ def test_an_export_of_one_file_and_of_many_is_the_same(tmp_path: Path):
     [
         ('{"sleep": [{"day": "2024-', "not readable as JSON.*cut off"),
         ('{"slep": []}', "no documents of Oura's.*Did you mean 'sleep'"),
-        ('{"sleep": [{"id": "x"}]}', "a document of sleep without a sound 'day'"),
-        ('{"heartrate": [{"bpm": 60}]}', "heartrate without a sound 'timestamp'"),
-        ('{"sleep": ["x"]}', "a document of sleep without a sound 'day'"),
+        ('{"sleep": [{"id": "x"}]}', "sleep: 1 document without a sound 'day'"),
+        ('{"heartrate": [{"bpm": 60}]}', "heartrate: 1 document without a sound 'timestamp'"),
+        ('{"sleep": ["x"]}', "sleep: 1 document without a sound 'day'"),
         ("[]", "no documents of Oura's"),
     ],
 )
@@ -164,3 +182,18 @@ def test_an_export_that_cannot_be_read(text: str, words: str, tmp_path: Path):
     path.write_text(text)
     with pytest.raises(DataError, match=words):
         module.fetch(module.Params(), path, tmp_path)
+
+
+def test_a_bad_document_of_an_export_is_left_out_and_told(tmp_path: Path):
+    module = plugin("dataset", "oura_export")
+    good = [each for n in range(1, 22) for each in document("daily_readiness", date(2024, 1, n))]
+    odd = [{"day": None, "score": 1}, None, "x", good[0] | {"day": "2024-01-30T00:00:00"}]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps({"daily_readiness": [*odd, *good], "sleep": None}))
+    (tmp_path / "raw").mkdir()
+    module.fetch(module.Params(), path, tmp_path / "raw")
+    made = module.read(tmp_path / "raw", module.Params(), TABLE)
+    assert [str(day)[:10] for day in made.frame["day"]][-2:] == ["2024-01-21", "2024-01-30"]
+    assert len(made.frame) == 22
+    (note,) = (n for n in made.source["notes"] if "without a sound" in n)
+    assert note.startswith("daily_readiness: 3 documents without a sound 'day' left out; the first")

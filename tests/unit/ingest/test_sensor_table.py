@@ -1,5 +1,6 @@
 """Tables of sensors: wide, long, of many files; and every real file by a few lines of params."""
 
+import math
 import os
 import re
 from datetime import datetime
@@ -172,6 +173,58 @@ def test_the_repeated_nights_of_the_real_export_are_found(tmp_path: Path):
     assert made.frame.select("person", "day").is_unique().all()
 
 
+def export_of(folder: Path, mark: str = ",", encoding: str = "utf-8", iso: bool = False) -> Path:
+    """Write a small export: cells that are no numbers, one of them in a row that is there twice."""
+    form = "%Y-%m-%d" if iso else "%m/%d/%Y"
+    days = [datetime(2016, 4, n).strftime(form) for n in range(1, 13)]
+    activity = [["7", day, str(100 + n), "5.5"] for n, day in enumerate(days)]
+    activity[3][2], activity[4][3] = "n/a", "far"
+    activity += [["7", days[5], "many", "5.5"]]
+    sleep = [["7", f"{day}{' 00:00:00' if iso else ' 12:00:00 AM'}", "400"] for day in days]
+    sleep[6][2] = '"8,163"' if mark == "," else "8,16,3"
+    folder.mkdir()
+    for name, header, rows in (
+        ("activity", ["Id", "ActivityDate", "TotalSteps", "TotalDistance"], activity),
+        ("sleep", ["Id", "SleepDay", "TotalMinutesAsleep"], sleep),
+    ):
+        text = "\n".join(mark.join(row) for row in [header, *rows]) + "\n"
+        (folder / f"{name}.csv").write_bytes(text.encode(encoding))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding", "iso"),
+    [(",", "utf-8", False), (";", "utf-8-sig", True), ("\t", "utf-16", False)],
+    ids=["as exported", "; and ISO days", "UTF-16"],
+)
+def test_bad_cells_of_an_export_go_to_quarantine(
+    mark: str, encoding: str, iso: bool, tmp_path: Path
+):
+    folder = export_of(tmp_path / "export", mark, encoding, iso)
+    table = Table(task="regression", target="TotalSteps")
+    made = read("fitbit_export", {}, table, folder, tmp_path / "raw")
+    assert len(made.frame) == 12
+    assert made.frame["day"].to_list() == [datetime(2016, 4, n) for n in range(1, 13)]
+    assert made.frame["TotalSteps"].to_list() == [*range(100, 103), None, *range(104, 112)]
+    value = "8,163" if mark == "," else "8,16,3"
+    assert made.unparsed.rows() == [
+        (5, "TotalDistance", "far", "not a number: activity.csv in row 5"),
+        (7, "TotalMinutesAsleep", value, "not a number: sleep.csv in row 7"),
+    ]
+    notes = made.source["notes"]
+    assert "activity.csv: TotalSteps: taken for missing: {'n/a': 1}" in notes
+    assert "activity.csv: TotalDistance: 1 value is no number: 'far' (row 5); quarantine" in notes
+
+
+def test_a_day_that_is_none_is_told_with_its_file_and_row(tmp_path: Path):
+    path = export_of(tmp_path / "export") / "sleep.csv"
+    path.write_text(path.read_text().replace("04/03/2016", "someday"))
+    words = r"sleep\.csv: SleepDay in row 3: expected a day like .*2016-04-12, found 'someday 12"
+    table = Table(task="regression", target="TotalSteps")
+    with pytest.raises(DataError, match=words):
+        read("fitbit_export", {}, table, path.parent, tmp_path / "raw")
+
+
 def wide(folder: Path, name: str = "a.csv", shift: int = 0) -> Path:
     """Write a small wide table."""
     rows = [f"2024-01-01 {h:02}:00:00,{20 + h / 10},{400 + h + shift}" for h in range(12)]
@@ -186,6 +239,22 @@ def test_a_wide_file_needs_nothing(tmp_path: Path):
         "clock": "time", "temp (°F)": "feature", "co2_ppm": "target",
     }  # fmt: skip
     assert [c.unit for c in made.columns.values()] == [None, "degF", "ppm"]
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["csv", "parquet"])
+def test_a_target_that_is_nan_is_missing(binary: bool, tmp_path: Path):
+    frame = pl.DataFrame(
+        {
+            "at": [datetime(2024, 1, 1, hour) for hour in range(12)],
+            "co2_ppm": [math.nan, *(400.0 + hour for hour in range(11))],
+        }
+    )
+    path = tmp_path / ("t.parquet" if binary else "t.csv")
+    (frame.write_parquet if binary else frame.write_csv)(path)
+    made = read("sensor_table", {}, TABLE, path, tmp_path / "raw")
+    assert made.frame["co2_ppm"].to_list() == [None, *(400 + hour for hour in range(11))]
+    marks = made.source["format"]["columns"]["co2_ppm"]["missing_marks"]
+    assert marks == {"NaN": 1}
 
 
 def test_many_files_are_one_table(tmp_path: Path):
