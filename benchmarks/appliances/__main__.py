@@ -5,7 +5,8 @@
 
 FILE: UCI's Appliances energy prediction (`date`, `Appliances`, …), every 10 minutes; its last fifth
 is judged: no setting was chosen on it, but which of ours is called the best is. PYTHON: an
-interpreter with neuralforecast and polars, for NHITS, LSTM and TCN on the same rows. FOLDER keeps what was fitted: started again, the command goes on.
+interpreter with neuralforecast and polars, for NHITS, LSTM and TCN on the same rows. FOLDER keeps
+what was fitted: started again, the command goes on.
 The interval of a difference: paired, of origins drawn in blocks of a day and the horizon.
 """
 
