@@ -153,7 +153,9 @@ def _obtained(name: str, data: Path | None, staged: Path) -> Path:
     else:
         source = data.expanduser()
         if not source.is_file():
-            raise DataError(f"{source}: expected a file with a table, found none there")
+            raise DataError(
+                f"{source}: expected a file with a table, or a folder with images; found neither"
+            )
         shutil.copyfile(source, staged / source.name)
     (copied,) = staged.iterdir()
     return copied

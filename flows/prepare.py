@@ -1,5 +1,7 @@
 """prepare: ingest -> validate -> clean -> features (and split)."""
 
+from collections.abc import Callable, Sequence
+
 from flows import origin, versioning
 from flows.workload import Step, Workload, ends
 from tasks.clean import matters
@@ -26,13 +28,13 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     given = (table, workload.table, workload.validate_, workload.series)
     documents = [expectations.submit(*given)] if wanted else []  # a leaf: it runs beside the rest
     rows, checks = validate(*given)
-    _tell(aside.told(checks.path, quarantine_file(table)))
+    tell(lambda: [aside.told(checks.path, quarantine_file(table))])
     if workload.validate_.limits.max_age_days is not None:
         freshness(checks, workload.validate_)
     made = named(raw, table, rows, checks)
     if not ends(until, "validate"):
         cleaned = clean(rows, workload.clean, device)
-        _tell(*matters.told(cleaned.path))
+        tell(lambda: matters.told(cleaned.path))
         made |= named(cleaned)
         if not ends(until, "clean"):
             plugins = workload.features.plugins()
@@ -41,8 +43,11 @@ def prepare(name: str, workload: Workload, device: str, until: Step = "report") 
     return made | named(*(future.result() for future in documents))
 
 
-def _tell(*lines: str | None) -> None:
-    """Say what was set aside or found, in the run's log and to who listens; None says nothing."""
-    for words in filter(None, lines):
+def tell(found: Callable[[], Sequence[str | None]]) -> None:
+    """Say what was set aside or found, in the run's log and to who listens; None says nothing.
+
+    found: reads it from the artifacts. `temper why`, which has none, leaves it out.
+    """
+    for words in filter(None, found()):
         logs.warn(words)
         progress.tell(progress.Event("notice", text=words))

@@ -240,6 +240,7 @@ class _Done:
 @contextmanager
 def _following(plan: _Plan) -> Iterator[None]:
     """Let a block's task calls be looked up; nothing is run, and nothing written."""
+    from flows import prepare
     from tasks.register import task as registration
 
     def call(task: Any, *args: Any, **named: Any) -> Any:
@@ -262,6 +263,7 @@ def _following(plan: _Plan) -> Iterator[None]:
         (Task, "submit", submit),
         (Task, "map", every),
         (registration, "check", registration.stands),
+        (prepare, "tell", lambda _: None),  # it would read what was not made
     ]
     kept = [getattr(owner, attribute) for owner, attribute, _ in patches]
     for owner, attribute, value in patches:

@@ -112,7 +112,7 @@ def test_run_refuses_a_broken_table(case, folder, temper, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--target", "y"), ("--data FILE or --example",)),
+        (("--target", "y"), ("either --data", "or --example")),
         (("--data", "{unnamed}"), ("which column is the target?", "x, n, kind, z")),
         (("--data", "{few}", "--target", "y"), ("12 rows, expected 20 or more",)),
         (("--data", "{sound}", "--target", "z"), ("unknown target column 'z'", "x, n, kind, y")),

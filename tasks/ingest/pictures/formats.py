@@ -51,7 +51,9 @@ def read(source: Path, size: Size = None, gray: bool = False) -> tuple[list[Pict
 
 def holds(path: Path) -> bool:
     """Return whether a place is to be read as images, not as a table."""
-    if path.is_dir() or _is_idx(path) or path.name.endswith((".npz", ".bin", *TAR)):
+    if path.is_dir():
+        return any(holds(each) for each in path.rglob("*") if each.is_file())
+    if _is_idx(path) or path.name.lower().endswith((".npz", ".bin", *TAR, *encoded.SUFFIXES)):
         return True
     return path.suffix == ".parquet" and path.is_file() and encoded.in_parquet(path)
 

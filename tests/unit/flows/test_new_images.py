@@ -12,6 +12,7 @@ from PIL import Image
 from flows import newly, origin
 from flows.workload import build
 from tasks.core.errors import DataError, ParamsError
+from tasks.ingest.pictures import formats
 
 PARAMS = "active: []\nworkloads:\n  other:\n    table: {task: regression, target: y}\n"
 
@@ -112,9 +113,18 @@ def test_what_cannot_be_used_is_said_and_nothing_stays(pets: Path):
         (pets, None, DataError, r"chat é/3.png \(of no known form\)"),
         (pets, "species", ParamsError, "leave out --target and --task"),
         (pets / "chat é", None, DataError, "found no images; expected IDX"),
-        (empty, None, DataError, "found no images"),
+        (empty, None, DataError, "or a folder with images; found neither"),
     ):
         with pytest.raises(error, match=words):
             newly.make("pets", data, target, None, False)
         assert (pets.parent / "params.yaml").read_text() == PARAMS
         assert not list((pets.parent / "data" / "raw").glob("*"))
+
+
+def test_a_folder_without_images_is_no_folder_of_images(tmp_path):
+    assert not formats.holds(tmp_path)
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "notes.csv").write_text("a,b\n1,2\n")
+    assert not formats.holds(tmp_path)
+    (tmp_path / "cats" / "A.JPG").write_bytes(b"")
+    assert formats.holds(tmp_path)
