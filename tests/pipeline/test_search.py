@@ -36,7 +36,8 @@ def test_a_part_is_run_and_full_runs_the_rest(beside: Project):
     assert "skipped" in by_status
     left = [n for n, v in found.items() if v["status"] == "skipped"]
     assert all("to the front" in found[n]["reason"] for n in left)
-    assert found["student"]["reason"] == "neither a network nor an ensemble of trees"
+    why = "no network that is fitted here, and no ensemble of trees"
+    assert found["student"]["reason"] == why
     assert found["trees"]["reason"] == "not an ensemble of trees"
     now = verdicts(beside)
     searched = {n: v for n, v in now.items() if n.split()[0] in ("sketch", "settle", "compress")}

@@ -83,7 +83,7 @@ def outline(params: Params, model: Plugin) -> Plugin | None:
     if params.into:
         brief = {**params.model_dump(), "student": {**params.student, "epochs": 1}}
         return Plugin(kind="technique", name="distill", params=brief)
-    if not hasattr(model.module, "truncate"):
+    if not hasattr(model.module, "fewer_trees"):
         return None
     return Plugin(kind="technique", name="truncate", params={"share": params.share})
 
@@ -91,7 +91,7 @@ def outline(params: Params, model: Plugin) -> Plugin | None:
 def applies(parent: Parent) -> str | None:
     """Return None, or why there is no smaller model of it."""
     if networks.unfit(parent) and not graphs.is_trees(parent.graph.graph):
-        return "neither a network nor an ensemble of trees"
+        return "no network that is fitted here, and no ensemble of trees"
     return None
 
 

@@ -26,7 +26,7 @@ LIBRARIES = (
 NEEDS_IMAGE = False
 LEARNS = False
 REFUSES = dict.fromkeys(  # techniques that do not fit, and why
-    ("prune_structured", "prune_unstructured", "sparse_2_4", "low_rank", "qat", "distill"),
+    ("prune_structured", "prune_unstructured", "sparse_2_4", "low_rank", "qat"),
     "it fits a model further or anew; a file says how to predict, not how to fit",
 )
 

@@ -278,15 +278,15 @@ def test_a_teachers_classes_are_drawn_as_often_as_it_says():
     np.testing.assert_allclose(taught(numbers, np.full(n, 2.0), 0.75, 0).y, 2.5)
 
 
-def test_a_booster_that_was_given_is_cut_and_cannot_be_taught(numbers, tmp_path):
-    """The sketch of a recipe knows it too: it stands for teaching by cutting."""
+def test_a_booster_that_was_given_is_cut_and_teaches_a_network_alone(numbers, tmp_path):
+    """The sketch of a recipe knows it too."""
     file = numbers.fitted("light_gbm") / "model.txt"
     params = {"path": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     given = Plugin(kind="model", name="given", params=params)
-    folders = [tmp_path / name for name in ("fitted", "fp32", "cut", "student", "sketch")]
+    folders = [tmp_path / name for name in ("fitted", "fp32", "cut", "student", "mlp", "sketch")]
     for folder in folders:
         folder.mkdir()
-    fitted, fp32, cut, student, sketch = folders
+    fitted, fp32, cut, student, mlp, sketch = folders
     data, metrics = numbers.data, numbers.metrics
     model = given.module.fit(training_data(data), given.typed, FitContext())
     given.module.save(model, fitted)
@@ -294,16 +294,19 @@ def test_a_booster_that_was_given_is_cut_and_cannot_be_taught(numbers, tmp_path)
     recipes = {
         "cut": [technique("truncate", share=0.5), technique("prune_trees")],
         "student": [technique("distill")],
+        "mlp": [technique("distill", into="mlp", student={"epochs": 2}), technique("ptq_int8")],
     }
-    for label, out in (("cut", cut), ("student", student)):
+    for label, out in (("cut", cut), ("student", student), ("mlp", mlp)):
         variants.write_compressed(
             *(out, fp32, fitted, given, label, recipes[label], data.folder, metrics),
             *(1e-4, 64, 0),
         )
     trees = [len(ensembles.read(onnx.load(f / "model.onnx").graph)[0].target) for f in (fp32, cut)]
     assert trees[1] == trees[0] // 2
-    assert "a file says how to predict, not how to fit" in certificate(student)["reason"]
+    assert "its trees are not fitted here: `into: mlp` learns" in certificate(student)["reason"]
+    assert certificate(mlp)["quantised_share"] == 1
     sketches.write(sketch, fp32, fitted, given, recipes, data.folder, metrics, 1e-4, 64, 0)
     found = json.loads((sketch / sketches.FILE).read_text())
     assert found["student"] == {"reason": certificate(student)["reason"]}
     assert found["cut"]["size"] < 0.8
+    assert found["mlp"]["loss"] is None
