@@ -14,8 +14,8 @@ def test_what_was_set_aside_or_found_is_shown_at_once(
 ):
     workload = build("w", {"table": {"task": "regression", "target": "y"}})
     with live.shown("w", workload, "clean"):
-        prepare._tell(None)
-        prepare._tell("2 rows set aside", "a sentinel")
+        prepare.tell(lambda: [None])
+        prepare.tell(lambda: ["2 rows set aside", "a sentinel"])
         assert capsys.readouterr().err == "note: 2 rows set aside\nnote: a sentinel\n"
         progress.tell(progress.Event("ended", "fetch", "fetch", "Completed"))
     assert "note" not in capsys.readouterr().err, "told once"
