@@ -114,8 +114,7 @@ def run(
     Raises:
         TimeLimitExceeded: it ran past the limit and was killed, native code included.
         OutOfMemory: an allocation of its failed; a transient error like the next.
-        TransientError: it was killed from outside, or met an I/O error; `Crashed`: a library in it
-            ended it.
+        TransientError: killed from outside, or an I/O error; `Crashed`: a library in it ended it.
         TemperError: as raised in the child.
         RuntimeError: any other exception of the child, with its traceback as text.
     """

@@ -261,3 +261,12 @@ def _count(values: pl.Series) -> int:
 def _unless(values: pl.Series, condition: pl.Series) -> pl.Series:
     keep = ~condition.fill_null(False)
     return values.zip_with(keep, pl.Series([None], dtype=values.dtype))
+
+
+def as_number(cells: pl.Series, found: Typed, options: ReadOptions, comma_file: bool) -> Typed:
+    """Return a regression target as numbers where at least half of it is; the rest is unparsed."""
+    if found.type not in ("category", "text") or found.note:
+        return found
+    forced = typed(cells, "float", options, comma_file, False)
+    parsed = len(forced.values) - forced.values.null_count()
+    return forced if parsed and parsed >= forced.unparsed.sum() else found

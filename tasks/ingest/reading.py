@@ -215,7 +215,7 @@ def _settle(
             label = is_target and table is not None and table.task == "classification"
             result: Typed | str = conversion.typed(cells_, wanted, options, comma_file, label)
             if is_target and wanted is None and not label:
-                result = _as_number(cells_, result, options, comma_file)
+                result = conversion.as_number(cells_, result, options, comma_file)
         else:
             result = binary.settle(cells_, wanted, options)
         if isinstance(result, Typed):
@@ -237,15 +237,6 @@ def _settle(
     if problems:
         raise DataError("\n".join(f"{name}: {problem}" for problem in problems))
     return found
-
-
-def _as_number(cells_: pl.Series, found: Typed, options: ReadOptions, comma_file: bool) -> Typed:
-    """Return a regression target as numbers where at least half of it is; the rest is unparsed."""
-    if found.type not in ("category", "text") or found.note:
-        return found
-    forced = conversion.typed(cells_, "float", options, comma_file, False)
-    parsed = len(forced.values) - forced.values.null_count()
-    return forced if parsed and parsed >= forced.unparsed.sum() else found
 
 
 def _columns(

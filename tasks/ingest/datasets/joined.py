@@ -110,15 +110,15 @@ def read(raw: Path, params: Params, table: Table) -> Reading:
     }
     parts = {name: _aligned(name, reading, params.group) for name, reading in found.items()}
     keys = [TIME, *([params.group] if params.group else [])]
-    shared = _shared([part.frame.columns for part in parts.values()], keys)
+    shared = _shared([part.frame.columns for part in parts.values()], [ROW, *keys])
     frames, units, notes, unparsed, rows = [], {}, [], [], 0
     for name, part in parts.items():
         names = {n: f"{name}_{n}" for n in part.frame.columns if n in shared}
-        frames.append(part.frame.rename(names))
+        frames.append(part.frame.rename(names).with_columns(_further(rows)))
         units |= {names.get(n, n): unit for n, unit in part.units.items()}
         notes += [f"{name}: {note}" for note in part.notes]
-        unparsed.append(found[name].unparsed.with_columns(pl.col(ROW) + rows))
-        rows += len(part.frame)
+        unparsed.append(found[name].unparsed.with_columns(_further(rows)))
+        rows = max(each[-1][ROW].max() or rows for each in (frames, unparsed))
     about = About(
         ", ".join(parts),
         _digest(params, {name: raw / name for name in parts}),
@@ -127,8 +127,13 @@ def read(raw: Path, params: Params, table: Table) -> Reading:
     roles: dict[str, Role] = {key: "time" if key == TIME else "group" for key in keys}
     together = made.Made(pl.concat(frames, how="diagonal_relaxed"), units, notes)
     reading = made.reading(together, about, table, roles, None)
-    kept = pl.concat(unparsed, how="diagonal_relaxed").cast({ROW: pl.UInt32})
-    return reading._replace(unparsed=pl.concat([reading.unparsed, kept], how="diagonal_relaxed"))
+    kept = [reading.unparsed, *unparsed]
+    return reading._replace(unparsed=pl.concat(kept, how="diagonal_relaxed"))
+
+
+def _further(rows: int) -> pl.Expr:
+    """Return row numbers that go on behind so many rows."""
+    return (pl.col(ROW) + rows).cast(pl.UInt32)
 
 
 def _places(params: Params, folder: Path | None) -> dict[str, Path]:
@@ -194,7 +199,7 @@ def _aligned(name: str, reading: Reading, group: str | None) -> made.Made:
             if unit := columns.get(value, Column()).unit:
                 units[out] = unit
     notes = [note for note in reading.source["notes"] if ": role " not in note]
-    return made.Made(frame.select(clock.alias(TIME), *keys, *made_of), units, notes)
+    return made.Made(frame.select(ROW, clock.alias(TIME), *keys, *made_of), units, notes)
 
 
 def _shared(names: list[list[str]], keys: list[str]) -> set[str]:

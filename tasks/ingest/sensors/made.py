@@ -21,13 +21,15 @@ class Made(NamedTuple):
 def reading(
     made: Made, about: About, table: Table | None, roles: dict[str, Role], licence: str | None
 ) -> Reading:
-    """Return the reading of a frame whose rows are not numbered yet.
+    """Return the reading of a frame; its rows are numbered from 1 where they have no numbers yet.
 
     Raises:
         DataError: columns are missing or not expected, or the target cannot be one.
     """
-    rows = pl.int_range(1, len(made.frame) + 1, eager=True, dtype=pl.UInt32).alias(ROW)
-    frame = made.frame.select(rows, *made.frame.columns)
+    frame = made.frame
+    if ROW not in frame.columns:
+        rows = pl.int_range(1, len(frame) + 1, eager=True, dtype=pl.UInt32).alias(ROW)
+        frame = frame.select(rows, *frame.columns)
     raw = Raw(frame, False, pl.DataFrame(schema=UNPARSED), {"kind": "made"}, made.notes)
     found = settle(raw, about, table, ReadOptions(licence=licence))
     return described(found, table, made.units, roles)

@@ -103,6 +103,24 @@ def test_rows_of_a_group_that_all_sources_have_stay_a_series_of_their_own(tmp_pa
         read(tmp_path, tmp_path / "other", table, sources=sources, group="home")
 
 
+def test_what_cannot_be_read_is_of_the_row_that_has_it(home, tmp_path):
+    log = home / "air" / "log.csv"
+    lines = log.read_text().splitlines()
+    lines[3] += ",too many"
+    lines[7] = ",".join([*lines[7].split(",")[:2], "broken", "20"])
+    log.write_text("\n".join([*lines, lines[-1] + ",too many"]) + "\n")
+    sources = {"air": LOG, "ring": {"dataset": "oura"}}
+    found = read(home, tmp_path / "raw", sources=sources)
+    bad = set(found.unparsed["__row__"])
+    assert len(bad) == 3
+    whole = found.frame.filter(pl.col("readiness_score").is_not_null())
+    assert len(whole) == len(DAYS)
+    assert not bad & set(whole["__row__"])
+    assert found.frame["__row__"].is_unique().all()
+    alone = read(home, tmp_path / "other", sources=SOURCES)  # the log behind the ring
+    assert min(alone.unparsed["__row__"]) > len(DAYS)
+
+
 def test_the_identity_follows_every_source(home):
     params = joined.Params(sources=SOURCES)
     before = joined.origin(params, home)

@@ -286,6 +286,16 @@ def test_rows_that_are_cut_keep_their_place_among_many_files(tmp_path: Path):
     assert made.frame.row(24)[1:] == (None, None, None)
 
 
+def written(frame: pl.DataFrame, folder: Path, binary: bool) -> Path:
+    """Write a long table as CSV, or as Parquet with numbers."""
+    path = folder / ("long.parquet" if binary else "long.csv")
+    if binary:
+        frame.with_columns(pl.col("value").cast(pl.Float64)).write_parquet(path)
+    else:
+        frame.write_csv(path)
+    return path
+
+
 def long(folder: Path, binary: bool) -> Path:
     """Write a small long table of two sensors: a repeat, a conflict, a value that is none."""
     rows = []
@@ -297,12 +307,7 @@ def long(folder: Path, binary: bool) -> Path:
     if not binary:
         rows += [["2024-01-01 23:00:00", "s1", "temp_c", "broken"]]
     frame = pl.DataFrame(rows, schema=["at", "id", "what", "value"], orient="row")
-    path = folder / ("long.parquet" if binary else "long.csv")
-    if binary:
-        frame.with_columns(pl.col("value").cast(pl.Float64)).write_parquet(path)
-    else:
-        frame.write_csv(path)
-    return path
+    return written(frame, folder, binary)
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["csv", "parquet"])
@@ -331,12 +336,7 @@ def of_units(folder: Path, binary: bool, odd: str = "degF", value: str = "broken
         rows += [[f"2024-01-01 {hour:02}:00:00", "rain", str(hour / 4), "mm"]]
     rows += [] if binary else [["2024-01-02 00:00:00", "temp", value, "degF"]]
     frame = pl.DataFrame(rows, schema=["at", "what", "value", "unit"], orient="row")
-    path = folder / ("long.parquet" if binary else "long.csv")
-    if binary:
-        frame.with_columns(pl.col("value").cast(pl.Float64)).write_parquet(path)
-    else:
-        frame.write_csv(path)
-    return path
+    return written(frame, folder, binary)
 
 
 LONG = {"time": "at", "name_column": "what", "value_column": "value"}
