@@ -96,7 +96,8 @@ class Workload(PluginParams):
     @property
     def models(self) -> list[Plugin]:
         """Return the models to fit, as plugins."""
-        return tasks.train.params.plugins(self.train, self.table.task)
+        own_past = self.features.forecast.own_past
+        return tasks.train.params.plugins(self.train, self.table.task, own_past=own_past)
 
     @property
     def dataset(self) -> Plugin:

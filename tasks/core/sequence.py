@@ -5,6 +5,7 @@ from collections.abc import Sequence as Items
 import numpy as np
 from pydantic import Field
 
+from tasks.core.errors import ParamsError
 from tasks.core.plugins import PluginParams
 
 PAST, FUTURE = "past", "future"  # the graph's inputs, and the columns of the prepared tables
@@ -16,13 +17,18 @@ class Sequence(PluginParams):
 
     A row is an origin: a time at which a forecast is made. Its X is the last `context` steps of
     every channel up to the origin (time-major), then `horizon` steps of what is known in advance,
-    then the columns that do not change with time. Its y: the next `horizon` values of the target.
+    then the columns that do not change with time. Its y: `horizon` values of the target, the first
+    of them `lead` steps after the origin. Without the target's own past it is a sequence
+    regression: what was measured beside the target tells it.
     """
 
     context: int = Field(ge=1, description="steps of the past")
     horizon: int = Field(ge=1, description="steps that are forecast")
+    lead: int = Field(default=1, ge=0, description="steps from the origin to the first of them")
+    own_past: bool = Field(default=True, description="whether the target's past is a channel")
     channels: tuple[str, ...] = Field(
-        min_length=1, description="of the past: the target first, those of `known` last"
+        min_length=1,
+        description="of the past: the target first, with `own_past`; those of `known` last",
     )
     known: tuple[str, ...] = Field(default=(), description="of the future")
     static: tuple[str, ...] = Field(default=(), description="features that do not change with time")
@@ -42,6 +48,11 @@ class Sequence(PluginParams):
         return self.quantiles.index(0.5)
 
     @property
+    def ahead(self) -> np.ndarray:
+        """Return how many steps after the origin each step of the horizon is, (horizon,) int64."""
+        return np.arange(self.lead, self.lead + self.horizon)
+
+    @property
     def outputs(self) -> int:
         """Return how many numbers a forecast has: horizon x quantiles."""
         return self.horizon * len(self.quantiles)
@@ -55,12 +66,25 @@ class Sequence(PluginParams):
     def feature_names(self) -> list[str]:
         """Return the names of the columns of X: `channel[-steps]`, `known[+steps]`, the others."""
         past = [f"{c}[{t - self.context + 1}]" for t in range(self.context) for c in self.channels]
-        future = [f"{c}[+{t + 1}]" for t in range(self.horizon) for c in self.known]
+        future = [f"{c}[+{t}]" for t in self.ahead for c in self.known]
         return [*past, *future, *self.static]
 
     def past(self, X: np.ndarray) -> np.ndarray:
         """Return the windows of X (n, feature): (n, context, channel), a view."""
         return X[:, : self.past_size].reshape(len(X), self.context, len(self.channels))
+
+    def target(self, X: np.ndarray) -> np.ndarray:
+        """Return the target's own past, (n, context), a view.
+
+        Raises:
+            ParamsError: it is no channel.
+        """
+        if not self.own_past:
+            raise ParamsError(
+                "features.forecast.own_past: expected true, for a model that repeats the target's "
+                "past, found false; leave the model out"
+            )
+        return self.past(X)[:, :, 0]
 
     def future(self, X: np.ndarray) -> np.ndarray:
         """Return what is known in advance: (n, horizon, known), a view."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tasks.core.errors import ParamsError
 from tasks.core.params import explain
@@ -24,6 +24,18 @@ class Forecast(PluginParams):
     """The windows of the task `forecast`: how far they look back, and how far ahead."""
 
     horizon: int = Field(default=1, ge=1, le=10_000, description="steps that are forecast")
+    own_past: bool = Field(
+        default=True,
+        description="whether the target's own past is seen; false: a sequence regression, which "
+        "tells the target from the past of the other channels",
+    )
+    lead: int | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="steps from the origin to the first that is forecast; null: 1, or 0 without "
+        "own_past",
+    )
     context: int = Field(default=24, ge=1, le=10_000, description="steps of the past that are seen")
     stride: int = Field(default=1, ge=1, description="steps from one origin to the next")
     quantiles: tuple[float, ...] = Field(
@@ -43,9 +55,28 @@ class Forecast(PluginParams):
         description="cycles whose sine and cosine are known; true: those that the table has twice",
     )
     least_present: float = Field(
-        default=0.5, ge=0, le=1, description="share of the target's context that must be there"
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the context in which the target (without own_past: any channel) must "
+        "be there",
     )
     max_mib: int = Field(default=4096, ge=1, description="that all windows may take together")
+
+    @property
+    def first(self) -> int:
+        """Return how many steps after the origin the first step of the horizon is."""
+        return int(self.own_past) if self.lead is None else self.lead
+
+    @model_validator(mode="after")
+    def _not_seen(self) -> "Forecast":
+        if self.own_past and self.first == 0:
+            raise ValueError(
+                "lead: expected 1 or more, found 0: the target's own past (own_past: true) ends "
+                "with the value that would be forecast; set own_past: false to tell it from the "
+                "other channels"
+            )
+        return self
 
     @field_validator("quantiles")
     @classmethod

@@ -117,7 +117,7 @@ def _for_windows(plugins: list[Plugin], sequence: Sequence) -> list[Plugin]:
             f"features.split.name: a forecast is split by_time, found {named[0]}: windows overlap, "
             "and what follows a row would be known to others"
         )
-    embargo = {"embargo_s": sequence.horizon * sequence.step_s}
+    embargo = {"embargo_s": int(sequence.ahead[-1]) * sequence.step_s}
     splits = [p.with_params(**embargo) for p in plugins if p.name == "by_time"]
     recipes = [p for p in plugins if p.kind == "recipe"]
     return [*sorted(recipes, key=lambda p: p.name != "sequence"), *splits]

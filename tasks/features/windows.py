@@ -1,7 +1,7 @@
 """Cuts a regular grid of time into windows: a row a time at which a forecast is made.
 
-A window's past ends with its origin and its target begins one step later. It never crosses from one
-group into another. Steps without a row are missing values.
+A window's past ends with its origin, and its target begins `lead` steps later. It never crosses
+from one group into another. Steps without a row are missing values.
 """
 
 from dataclasses import dataclass
@@ -67,6 +67,8 @@ def cut(frame: pl.DataFrame, spec: Table, params: Forecast) -> Windows:
     sequence = Sequence(
         context=params.context,
         horizon=params.horizon,
+        lead=params.first,
+        own_past=params.own_past,
         channels=(*channels, *known),
         known=tuple(known),
         static=tuple(static),
@@ -95,13 +97,12 @@ def _made(
     chosen = [_origins(grid, sequence, params) for grid in grids]
     count = sum(map(len, chosen))
     _check(count, grids, sequence, params)
-    reach, ahead = sequence.context, sequence.horizon
+    reach, on = sequence.context, sequence.ahead
     past, future, y, rows = [], [], [], []
     for grid, origins in zip(grids, chosen, strict=True):
         if not len(origins):
             continue
         back = np.arange(reach) - reach + 1
-        on = np.arange(ahead) + 1
         past.append(grid.values[origins[:, None] + back])
         future.append(grid.values[origins[:, None] + on][:, :, -len(sequence.known) or None :])
         y.append(grid.target[origins[:, None] + on])
@@ -117,18 +118,30 @@ def _made(
 
 
 def _origins(grid: _Grid, sequence: Sequence, params: Forecast) -> np.ndarray:
-    """Return the steps that can be origins: a row, enough of the past, all of the target."""
+    """Return the steps that can be origins: a row, enough of the past, all of the target.
+
+    What must be there of the past is the target, or any channel where the target is none.
+    """
     steps = len(grid.target)
-    first, last = sequence.context - 1, steps - sequence.horizon - 1
+    first, last = sequence.context - 1, steps - 1 - int(sequence.ahead[-1])
     if last < first:
         return np.zeros(0, int)
     origins = np.arange(first, last + 1)
     origins = origins[(origins - first) % params.stride == 0]
-    there = np.concatenate([[0], np.cumsum(np.isfinite(grid.target))])
-    ahead = there[origins + 1 + sequence.horizon] - there[origins + 1] == sequence.horizon
+    there = _counted(np.isfinite(grid.target))
+    begin = origins + sequence.lead
+    ahead = there[begin + sequence.horizon] - there[begin] == sequence.horizon
+    if not sequence.own_past:
+        moving = len(sequence.channels) - len(sequence.known)
+        there = _counted(np.isfinite(grid.values[:, :moving]).sum(axis=1) > 0)
     behind = there[origins + 1] - there[origins + 1 - sequence.context]
     enough = behind >= max(1, params.least_present * sequence.context)
     return origins[ahead & enough & (grid.row[origins] >= 0)]
+
+
+def _counted(measured: np.ndarray) -> np.ndarray:
+    """Return how many of (time,) bools are true before each step, (time + 1,)."""
+    return np.concatenate([[0], np.cumsum(measured)])
 
 
 def _grid(
@@ -178,8 +191,8 @@ def _check(count: int, grids: list[_Grid], sequence: Sequence, params: Forecast)
     if not count:
         longest = max(len(g.target) for g in grids)
         raise DataError(
-            f"no window fits: {sequence.context} steps of the past and {sequence.horizon} ahead "
-            f"want {sequence.context + sequence.horizon} steps of {sequence.step_s:g} s with the "
+            f"no window fits: {sequence.context} steps of the past and {sequence.ahead[-1]} ahead "
+            f"want {sequence.context + sequence.ahead[-1]} steps of {sequence.step_s:g} s with the "
             f"target there; the longest group has {longest}. Lower features.forecast.context or "
             "horizon, or fill gaps in `clean`"
         )
@@ -206,7 +219,7 @@ def _time(frame: pl.DataFrame, spec: Table) -> str:
 
 
 def _channels(frame: pl.DataFrame, spec: Table, params: Forecast) -> list[str]:
-    """Return the target, then the numeric columns that are seen beside it."""
+    """Return the target, where its past is seen, then the numeric columns beside it."""
     numeric = [
         n for n, t in frame.schema.items() if n != ROW and (t.is_numeric() or t == pl.Boolean)
     ]
@@ -219,7 +232,13 @@ def _channels(frame: pl.DataFrame, spec: Table, params: Forecast) -> list[str]:
         raise ParamsError("\n".join(problems))
     features = [n for n in by_role(spec.columns, "feature") if n in numeric]
     chosen = features if params.channels is None else params.channels
-    return [spec.target, *(n for n in chosen if n not in (spec.target, *params.known))]
+    others = [n for n in chosen if n not in (spec.target, *params.known)]
+    if not params.own_past and not others:
+        raise ParamsError(
+            "features.forecast.own_past: false wants a numeric column beside the target whose past "
+            f"tells it, found none of role feature but {', '.join(params.known) or 'none'}"
+        )
+    return [spec.target, *others] if params.own_past else others
 
 
 def _static(frame: pl.DataFrame, spec: Table, group: str | None, others: set[str]) -> list[str]:

@@ -51,48 +51,50 @@ def _seen(graph: Graph, network: Any, x: str) -> tuple[str, str, str, str, str, 
     from tasks.nets import windows
 
     shape = network.windows.shape
-    target, others, known, static = _windows(graph, network.windows, x)
+    leading, others, known, static = _windows(graph, network.windows, x)
     axes = graph.constant([1], np.int64)
-    mean = graph.add("ReduceMean", target, axes, keepdims=0)
-    away = graph.add("Sub", target, unsqueeze(graph, mean, 1))
+    mean = graph.add("ReduceMean", leading, axes, keepdims=0)
+    away = graph.add("Sub", leading, unsqueeze(graph, mean, 1))
     spread = graph.add(
         "Sqrt", graph.add("ReduceMean", graph.add("Mul", away, away), axes, keepdims=0)
     )
     levels = graph.joined([mean, spread, *static])
     centre, size = mean, spread
     if network.relative == "last":
-        centre = squeeze(graph, cut(graph, target, shape.context - 1, shape.context, 1), 1)
-        target = graph.add("Sub", target, unsqueeze(graph, centre, 1))
+        centre = squeeze(graph, cut(graph, leading, shape.context - 1, shape.context, 1), 1)
+        leading = graph.add("Sub", leading, unsqueeze(graph, centre, 1))
     elif network.relative == "window":
         size = graph.add("Add", spread, graph.constant([windows.LEAST_SPREAD]))
-        target = graph.add("Div", away, unsqueeze(graph, size, 1))
-    past = graph.add("Concat", target, *others, axis=2) if others else target
+        leading = graph.add("Div", away, unsqueeze(graph, size, 1))
+    past = graph.add("Concat", leading, *others, axis=2) if others else leading
     told = list(known)
     if shape.seasonal:
         places = graph.constant(array(network.same_time), np.int64)
-        told.append(graph.add("Gather", target, places, axis=1))
-    zero = graph.add("Mul", unsqueeze(graph, mean, 1), graph.constant([0.0]))  # (N, 1, 1)
+        told.append(graph.add("Gather", leading, places, axis=1))
+    one = cut(graph, mean, 0, 1, 1) if shape.leading > 1 else mean
+    zero = graph.add("Mul", unsqueeze(graph, one, 1), graph.constant([0.0]))  # (N, 1, 1)
     told.append(graph.add("Add", zero, graph.constant(array(network.distances)[None])))
     first = max(0, shape.context - windows.NEAREST)
-    nearest = squeeze(graph, cut(graph, target, first, shape.context, 1), 2)
+    nearest = graph.add("Flatten", cut(graph, leading, first, shape.context, 1), axis=1)
     return past, graph.add("Concat", *told, axis=2), levels, nearest, centre, size
 
 
 def _windows(graph: Graph, windows: Any, x: str) -> tuple[str, list[str], list[str], list[str]]:
-    """Add `Windows`: the target, the other channels, what is known and what is static, if any."""
+    """Add `Windows`: the leading channels, the others, what is known and what is static, if any."""
     shape = windows.shape
+    count = shape.leading
     past_scale, known_scale, static_scale = windows.scales
     past = rows(graph, cut(graph, x, 0, shape.past_size, 1), shape.context, shape.channels)
-    target, others = cut(graph, past, 0, 1, 2), []
+    leading, others = cut(graph, past, 0, count, 2), []
     if windows.logarithm is not None:
         units = graph.constant([1 / windows.logarithm.unit])
-        size = graph.add("Mul", graph.add("Abs", target), units)
+        size = graph.add("Mul", graph.add("Abs", leading), units)
         size = graph.add("Log", graph.add("Add", size, graph.constant([1.0])))
-        target = graph.add("Mul", graph.add("Sign", target), size)
-    target = standardise(graph, past_scale, target, slice(1))
-    if shape.channels > 1:
-        rest = cut(graph, past, 1, shape.channels, 2)
-        others = [standardise(graph, past_scale, rest, slice(1, None))]
+        leading = graph.add("Mul", graph.add("Sign", leading), size)
+    leading = standardise(graph, past_scale, leading, slice(count))
+    if shape.channels > count:
+        rest = cut(graph, past, count, shape.channels, 2)
+        others = [standardise(graph, past_scale, rest, slice(count, None))]
     last = shape.features - shape.static
     known, static = [], []
     if shape.known:
@@ -100,7 +102,7 @@ def _windows(graph: Graph, windows: Any, x: str) -> tuple[str, list[str], list[s
         known = [standardise(graph, known_scale, ahead)]
     if shape.static:
         static = [standardise(graph, static_scale, cut(graph, x, last, shape.features, 1))]
-    return target, others, known, static
+    return leading, others, known, static
 
 
 def _ascending(graph: Graph, network: Any, x: str) -> str:

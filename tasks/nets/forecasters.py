@@ -8,7 +8,7 @@ from tasks.nets.scaling import Scaling
 
 
 def build(
-    X: np.ndarray | None, kind: str, shape: dict[str, int], ends: dict[str, Any], **body: Any
+    X: np.ndarray | None, kind: str, shape: dict[str, Any], ends: dict[str, Any], **body: Any
 ) -> Any:
     """Return a `Forecaster` of a kind: `lstm`, `tcn` or `tft`.
 
@@ -23,7 +23,8 @@ def build(
     from tasks.nets.windows import Forecaster, Shape, Windows
 
     form, scaling = Shape(**shape), Scaling(**ends["scaling"])
-    windows = Windows(form, scaling.unit, _standardised(X, form, scaling))
+    unit = scaling.unit if form.own_past else None
+    windows = Windows(form, unit, _standardised(X, form, scaling))
     inner = BODIES[kind](form, len(ends["quantiles"]), **body)
     return Forecaster(windows, inner, list(ends["quantiles"]), ends["relative"])
 
@@ -39,7 +40,8 @@ def _standardised(X: np.ndarray | None, shape: Any, scaling: Scaling) -> list[An
         (p.mean(0, dtype=np.float64), p.std(0, dtype=np.float64))
         for p in (past, known, X[:, last:])
     ]
-    moments[0][0][0], moments[0][1][0] = scaling.offset, scaling.scale
+    if shape.own_past:
+        moments[0][0][0], moments[0][1][0] = scaling.offset, scaling.scale
     return [_layer(*pair) for pair in moments]
 
 

@@ -14,8 +14,8 @@ from tasks.nets.layers import Standardise
 
 Relative = Literal["last", "window"]
 AHEAD = 2  # what is told of a step beside what is known of it: how far it is, in two scales
-LEVELS = 2  # of a window: mean and spread of the target
-NEAREST = 8  # last values of the target that the highway takes
+LEVELS = 2  # of a leading channel in a window: mean and spread
+NEAREST = 8  # last values of the leading channels that the highway takes
 AT_ONCE = 2**19  # numbers of X that are evaluated at once
 LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised units
 
@@ -24,7 +24,9 @@ LEAST_SPREAD = 0.1  # of a window that is divided by its own, in standardised un
 class Shape:
     """A row of X: past (context, channel), the target first, then future (horizon, known), static.
 
-    season: steps of a season, whose last one is shown beside each step where `context` has it.
+    season: steps of a season, whose last one is shown beside each step where `context` has it;
+    lead: steps from the last of the context to the first of the horizon; own_past: whether the
+    target is a channel.
     """
 
     context: int
@@ -33,6 +35,13 @@ class Shape:
     known: int
     season: int
     static: int = 0
+    lead: int = 1
+    own_past: bool = True
+
+    @property
+    def leading(self) -> int:
+        """Return how many channels, the first ones, are seen most closely: the target, or all."""
+        return 1 if self.own_past else self.channels
 
     @property
     def past_size(self) -> int:
@@ -46,13 +55,13 @@ class Shape:
 
     @property
     def seasonal(self) -> bool:
-        """Return whether the past has a whole season."""
-        return 0 < self.season <= self.context
+        """Return whether the past has a whole season of the target."""
+        return self.own_past and 0 < self.season <= self.context
 
     @property
     def levels(self) -> int:
         """Return how many numbers are told of a window as a whole."""
-        return LEVELS + self.static
+        return LEVELS * self.leading + self.static
 
     @property
     def ahead(self) -> int:
@@ -62,7 +71,7 @@ class Shape:
     def same_time(self) -> list[int]:
         """Return for each step ahead the step of the past that is whole seasons before it."""
         first = self.context - self.season
-        return [first + step % self.season for step in range(self.horizon)]
+        return [first + (self.lead - 1 + step) % self.season for step in range(self.horizon)]
 
     def distances(self) -> Tensor:
         """Return how far each step is, (horizon, AHEAD): even, and finer for the first ones."""
@@ -140,8 +149,8 @@ class Seen(NamedTuple):
     """What a network sees of rows, standardised.
 
     past: (n, context, channel); ahead: (n, horizon, ahead), what is told of each step; levels: (n,
-    levels), of the window as a whole; nearest: (n, NEAREST or fewer), the target's last values;
-    centre, size: (n, 1), what the target is relative to.
+    levels), of the window as a whole; nearest: (n, leading x NEAREST or fewer), the last values of
+    the leading channels; centre, size: (n, 1), what the target is relative to.
     """
 
     past: Tensor
@@ -156,14 +165,16 @@ class Highway(nn.Linear):
     """A linear forecast from the last values, beside the network: (n, value) -> (n, horizon).
 
     Lai et al. 2018 (arXiv 1703.07015), section 3.6: what goes on as it was need not go through the
-    network. It begins with the last value, and less of it for later steps.
+    network. It begins with the target's last value, and less of it for later steps; without its
+    past, with nothing.
     """
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__(min(NEAREST, shape.context), shape.horizon)
+        super().__init__(shape.leading * min(NEAREST, shape.context), shape.horizon)
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
-        self.weight.data[:, -1] = shape.distances()[:, 1]
+        if shape.own_past:
+            self.weight.data[:, -1] = shape.distances()[:, 1]
 
 
 class Forecaster(nn.Module):
@@ -215,23 +226,23 @@ class Forecaster(nn.Module):
     def seen(self, x: Tensor) -> Seen:
         """Return what the network sees of rows."""
         past, known, static = self.windows(x)
-        target = past[:, :, :1]
-        mean = target.mean(1)  # (n, 1)
-        spread = ((target - mean[:, None]) ** 2).mean(1).sqrt()
-        centre = target[:, -1] if self.relative == "last" else mean
+        leading = past[:, :, : self.windows.shape.leading]
+        mean = leading.mean(1)  # (n, leading)
+        spread = ((leading - mean[:, None]) ** 2).mean(1).sqrt()
+        centre = leading[:, -1] if self.relative == "last" else mean
         size = spread + LEAST_SPREAD
         if self.relative:
-            target = target - centre[:, None]
+            leading = leading - centre[:, None]
         if self.relative == "window":
-            target = target / size[:, None]
+            leading = leading / size[:, None]
         if self.relative:
-            past = torch.cat([target, past[:, :, 1:]], 2)
+            past = torch.cat([leading, past[:, :, 1:]], 2)
         told = [known] if self.windows.shape.known else []
         if self.windows.shape.seasonal:
-            told.append(target[:, self.same_time])
+            told.append(leading[:, self.same_time])
         told.append(self.distances.expand(x.shape[0], -1, -1))
         levels = torch.cat([mean, spread, static], 1)
-        nearest = target[:, -NEAREST:, 0]
+        nearest = leading[:, -NEAREST:].flatten(1)
         return Seen(past, torch.cat(told, 2), levels, nearest, centre, size)
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:

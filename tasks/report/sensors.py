@@ -58,7 +58,8 @@ def _rows(clean: Artifact, sequence: Sequence | None) -> Rows | None:
     times = [n for n in by_role(columns, "time") if schema[n] in (pl.Date, pl.Datetime)]
     wanted = by_role(columns, "target") + by_role(columns, "feature")
     if sequence:
-        wanted = [c for c in sequence.channels if " of " not in c or c not in sequence.known]
+        seen = [c for c in sequence.channels if " of " not in c or c not in sequence.known]
+        wanted = [*dict.fromkeys([*by_role(columns, "target"), *seen])]
     kept = [n for n in wanted if n in schema and not n.startswith(CALENDAR)]
     names = [n for n in kept if schema[n].is_numeric() or schema[n] == pl.Boolean][:MOST]
     if not times or not names:

@@ -72,16 +72,18 @@ def _fans(
         order = order[-SHOWN:]
         fan = {
             "model": model,
-            "times": stamps(times[order] + sequence.step_s),
+            "times": stamps(times[order] + sequence.lead * sequence.step_s),
             "actual": numbers(y[order, 0]),
             "quantiles": [numbers(predicted[order, 0, q]) for q in range(len(sequence.quantiles))],
         }
         return [fan | {"past": {"times": [], "values": []}}]
     past = table[PAST].to_numpy()[:, -SHOWN:, 0]
+    if not sequence.own_past:
+        past = past[:, :0]
     fans = []
     for row in order[np.linspace(0, len(order) - 1, FANS + 2).astype(int)[1:-1]]:
         behind = times[row] - sequence.step_s * np.arange(past.shape[1])[::-1]
-        ahead = times[row] + sequence.step_s * np.arange(1, sequence.horizon + 1)
+        ahead = times[row] + sequence.step_s * sequence.ahead
         fans.append(
             {
                 "model": model,

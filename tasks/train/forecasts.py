@@ -75,7 +75,8 @@ class Family:
         `objective`: the loss that is fitted by, where it is not the usual one.
 
         Raises:
-            ParamsError: the data are no windows.
+            ParamsError: the data are no windows, or do not show the target's own past, which
+                `relative` wants.
         """
         build = self._build(data, params)
 
@@ -111,6 +112,8 @@ class Family:
                 f"train.models.{self.kind}: needs windows (task `forecast`), found a table; remove "
                 "it from train.models"
             )
+        if not sequence.own_past and (reason := wants_own_past(params)):
+            raise ParamsError(f"train.models.{self.kind}: {reason}, which is not seen")
         return {
             "kind": self.kind,
             "shape": {
@@ -120,6 +123,8 @@ class Family:
                 "known": len(sequence.known),
                 "season": sequence.season,
                 "static": len(sequence.static),
+                "lead": sequence.lead,
+                "own_past": sequence.own_past,
             },
             "ends": {
                 "quantiles": list(sequence.quantiles),
@@ -127,6 +132,11 @@ class Family:
                 "scaling": asdict(scaling.fitted(data.y, params.transform == "log")),
             },
         } | {name: getattr(params, name) for name in self.shape}
+
+
+def wants_own_past(params: Params) -> str | None:
+    """Return why the target's own past must be seen; None: it need not."""
+    return f"relative: {params.relative} is of the target's own past" if params.relative else None
 
 
 def narrower(params: Params, share: float) -> Params:
@@ -168,11 +178,12 @@ def _told(model: Network, data: FitData) -> Network:
         seen = network.seen(torch.from_numpy(np.ascontiguousarray(X)))
         found = network.body.looks(seen.past, seen.ahead, seen.levels)
     looks = {name: [round(float(v), 5) for v in values] for name, values in found.items()}
+    leading = [""] if sequence.own_past else [f" of {name}" for name in sequence.channels]
     season = ["same time in the last season"] if network.windows.shape.seasonal else []
     names = {
         "past": sequence.channels,
         "ahead": [*sequence.known, *season, "steps ahead", "1 / steps ahead"],
-        "static": ["mean", "spread", *sequence.static],
+        "static": [*(f"{w}{of}" for w in ("mean", "spread") for of in leading), *sequence.static],
     }
     facts: dict[str, Any] = {
         "variables": {k: dict(zip(v, looks[k], strict=True)) for k, v in names.items()},

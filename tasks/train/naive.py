@@ -10,6 +10,7 @@ import numpy as np
 from tasks.core.errors import DataError
 from tasks.core.fitting import FitData
 from tasks.core.graph import Graph, matrix, output_name
+from tasks.core.plugins import PluginParams
 from tasks.core.sequence import Sequence
 from tasks.train import arrays
 
@@ -30,6 +31,7 @@ def fit(data: FitData, sequence: Sequence, steps: np.ndarray) -> Naive:
 
     Raises:
         DataError: the context does not reach back so far.
+        ParamsError: the target's own past is not seen.
     """
     if (steps < 0).any():
         raise DataError(
@@ -37,15 +39,20 @@ def fit(data: FitData, sequence: Sequence, steps: np.ndarray) -> Naive:
             f"more, found {sequence.context}: a season has {sequence.season} steps"
         )
     X, y = np.concatenate([data.X, data.X_stop]), np.concatenate([data.y, data.y_stop])
-    errors = y - sequence.past(X)[:, steps, 0]
+    errors = y - sequence.target(X)[:, steps]
     offsets = np.quantile(errors, sequence.quantiles, axis=0).T
     offsets[:, sequence.median] = 0.0
     return Naive(sequence, steps, np.sort(offsets, axis=1))
 
 
+def wants_own_past(params: PluginParams) -> str:
+    """Return why the target's own past must be seen."""
+    return "it repeats the target's own past"
+
+
 def predict(model: Naive, X: np.ndarray) -> np.ndarray:
     """Return the quantiles, (n, horizon, quantile) float64."""
-    repeated = model.sequence.past(X)[:, model.steps, 0].astype(np.float64)
+    repeated = model.sequence.target(X)[:, model.steps].astype(np.float64)
     return repeated[:, :, None] + model.offsets
 
 

@@ -1,5 +1,6 @@
 """Parameters of the step `train`."""
 
+from types import ModuleType
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -21,11 +22,16 @@ class Params(PluginParams):
     time_limit_s: float = Field(default=1800.0, gt=0, description="of one fit; then it is ended")
 
 
-def plugins(params: Params, task: str | None = None, image: bool | None = None) -> list[Plugin]:
+def plugins(
+    params: Params,
+    task: str | None = None,
+    image: bool | None = None,
+    own_past: bool = True,
+) -> list[Plugin]:
     """Return the models of the params as plugins, in order, every one checked.
 
-    `task`, `image`: where known, the task of the table and whether its features are an image; a
-    model that does not suit them is an error.
+    `task`, `image`: where known, the task of the table and whether its features are an image;
+    `own_past`: whether windows show the target's. A model that does not suit them is an error.
 
     Raises:
         ParamsError: unknown names, wrong parameters, unsuitable or unavailable models: all of them.
@@ -40,7 +46,9 @@ def plugins(params: Params, task: str | None = None, image: bool | None = None) 
             problems.append(f"train.models: {error}")
             continue
         try:
-            module.Params(**(settings or {}))
+            typed = module.Params(**(settings or {}))
+            if not own_past and (reason := _wants_own_past(module, typed)):
+                problems.append(f"{where}: {reason}, which features.forecast.own_past leaves out")
         except ValidationError as error:
             problems += explain(error, module.Params, where)
         if task is not None and task not in module.TASKS:
@@ -53,3 +61,8 @@ def plugins(params: Params, task: str | None = None, image: bool | None = None) 
     if problems:
         raise ParamsError("\n".join(problems))
     return chosen
+
+
+def _wants_own_past(module: ModuleType, params: PluginParams) -> str | None:
+    wants = getattr(module, "wants_own_past", None)
+    return wants(params) if wants else None

@@ -16,6 +16,7 @@ from tasks.core.sequence import Sequence
 
 FIRST_SPAN = 3  # steps; each next span is twice as long, up to the context
 LAGS = 12  # values of the target, the latest first
+OTHER_LAGS = 3  # of each channel, where the target's past is not seen
 NEAR = 3  # steps on each side of the same step a season ago
 
 
@@ -44,8 +45,14 @@ class Layout:
         return len(self.sequence.channels) - len(self.sequence.known)
 
     @property
+    def leading(self) -> list[int]:
+        """Return the channels that are seen most closely: the target, or all that tell it."""
+        return [0] if self.sequence.own_past else list(range(self.moving))
+
+    @property
     def lags(self) -> int:
-        return min(LAGS, self.sequence.context)
+        """Return how many of the last values of a leading channel are seen."""
+        return min(LAGS if self.sequence.own_past else OTHER_LAGS, self.sequence.context)
 
     def cycles(self) -> list[tuple[str, int, int]]:
         """Return the calendar's cycles, with the places of sine and cosine in what is known.
@@ -74,10 +81,11 @@ class Layout:
         """Return for one and two seasons ago the steps of the context of each step, (horizon,).
 
         A season is as many whole ones as it takes to come before the origin; those that reach
-        beyond the context are left out.
+        beyond the context are left out, and all where the target's past is not seen.
         """
-        season, ahead = self.sequence.season, np.arange(1, self.sequence.horizon + 1)
-        found = []
+        season, ahead, found = self.sequence.season, self.sequence.ahead, []
+        if not self.sequence.own_past:
+            return found
         for more in range(2):
             back = season * (np.ceil(ahead / season).astype(int) + more)
             at = self.sequence.context - 1 + ahead - back
@@ -99,13 +107,15 @@ class Layout:
 
         for channel in self.last:
             yield f"{s.channels[channel]} last", of(channel, 1)
-        for lag in range(1, self.lags):
-            yield f"{s.channels[0]} lag {lag}", of(0, lag + 1)[:1]
+        for channel in self.leading:
+            for lag in range(1, self.lags):
+                yield f"{s.channels[channel]} lag {lag}", of(channel, lag + 1)[:1]
         for span in self.spans:
             for channel in range(self.moving):
                 yield f"{s.channels[channel]} mean {span}", of(channel, span)
             for what in ("spread", "least", "most"):
-                yield f"{s.channels[0]} {what} {span}", of(0, span)
+                for channel in self.leading:
+                    yield f"{s.channels[channel]} {what} {span}", of(channel, span)
         first = s.past_size + s.horizon * len(s.known)
         for at, name in enumerate(s.static):
             yield name, [first + at]
@@ -128,15 +138,16 @@ def of_origins(layout: Layout, X: np.ndarray) -> np.ndarray:
     past = s.past(X)
     parts = [past[:, -1, layout.last]]
     if layout.lags > 1:
-        parts.append(past[:, -layout.lags : -1, 0][:, ::-1])
+        lags = past[:, -layout.lags : -1, layout.leading][:, ::-1]  # (n, lag, channel)
+        parts.append(lags.swapaxes(1, 2).reshape(len(X), -1))
     for span in layout.spans:
         recent = past[:, -span:].astype(np.float64)
         parts.append(recent[:, :, : layout.moving].sum(1) / span)
-        target = recent[:, :, 0]
-        apart = target - target[:, -1:]
+        near = recent[:, :, layout.leading]  # (n, span, channel)
+        apart = near - near[:, -1:]
         mean = apart.sum(1) / span
         spread = np.sqrt(np.maximum((apart**2).sum(1) / span - mean**2, 0))
-        parts += [spread[:, None], target.min(1)[:, None], target.max(1)[:, None]]
+        parts += [spread, near.min(1), near.max(1)]
     parts.append(X[:, s.past_size + s.horizon * len(s.known) :])
     return np.concatenate([p.astype(np.float32) for p in parts], axis=1)
 
@@ -144,7 +155,6 @@ def of_origins(layout: Layout, X: np.ndarray) -> np.ndarray:
 def of_steps(layout: Layout, X: np.ndarray) -> np.ndarray:
     """Return what belongs to each step of the horizon, (n, horizon, feature) float32."""
     s = layout.sequence
-    target = s.past(X)[:, :, 0]
     future = s.future(X)
     parts = [future[:, :, layout.plain]]
     for _, sine, cosine in layout.cycles():
@@ -155,7 +165,7 @@ def of_steps(layout: Layout, X: np.ndarray) -> np.ndarray:
         steps = np.arange(1, s.horizon + 1, dtype=np.float32)
         parts.append(np.broadcast_to(steps[None, :, None], (len(X), s.horizon, 1)))
     for at in layout.seasons():
-        near = layout.near(at)
+        near, target = layout.near(at), s.target(X)
         around = target[:, near].astype(np.float64).sum(2) / near.shape[1]
         parts += [target[:, at][:, :, None], around[:, :, None]]
     return np.concatenate([p.astype(np.float32) for p in parts], axis=2)
@@ -202,7 +212,11 @@ def _origins(layout: Layout, graph: Graph, past: str) -> Iterator[str]:
     yield graph.add("Gather", last, graph.constant(layout.last, np.int64), axis=1)
     if layout.lags > 1:
         channels = len(s.channels)
-        lags = [(s.context - 1 - lag) * channels for lag in range(1, layout.lags)]
+        lags = [
+            (s.context - 1 - lag) * channels + channel
+            for channel in layout.leading
+            for lag in range(1, layout.lags)
+        ]
         yield graph.add("Gather", "X", graph.constant(lags, np.int64), axis=1)
     for span in layout.spans:
         recent = graph.cast(_columns(graph, past, s.context - span, s.context, 1), "float64")
@@ -210,8 +224,8 @@ def _origins(layout: Layout, graph: Graph, past: str) -> Iterator[str]:
         total = graph.add("ReduceSum", recent, axis, keepdims=0)
         mean = graph.add("Div", total, count)
         yield graph.cast(_columns(graph, mean, 0, layout.moving, 1), "float32")
-        target = _columns(graph, recent, 0, 1, 2)  # (N, span, 1)
-        apart = graph.add("Sub", target, _columns(graph, target, span - 1, span, 1))
+        near = _columns(graph, recent, 0, len(layout.leading), 2)  # (N, span, channel)
+        apart = graph.add("Sub", near, _columns(graph, near, span - 1, span, 1))
         middle = graph.add("Div", graph.add("ReduceSum", apart, axis, keepdims=0), count)
         square = graph.add("ReduceSum", graph.add("Mul", apart, apart), axis, keepdims=0)
         variance = graph.add(
@@ -220,7 +234,7 @@ def _origins(layout: Layout, graph: Graph, past: str) -> Iterator[str]:
         floor = graph.constant(0.0, np.float64)
         yield graph.cast(graph.add("Sqrt", graph.add("Max", variance, floor)), "float32")
         for operator in ("ReduceMin", "ReduceMax"):
-            yield graph.cast(graph.add(operator, target, axis, keepdims=0), "float32")
+            yield graph.cast(graph.add(operator, near, axis, keepdims=0), "float32")
     if s.static:
         first = s.past_size + s.horizon * len(s.known)
         yield _columns(graph, "X", first, first + len(s.static), 1)

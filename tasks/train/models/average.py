@@ -62,6 +62,15 @@ class Params(PluginParams):
         return members
 
 
+def wants_own_past(params: Params) -> str | None:
+    """Return why a member wants to see the target's own past; None: none does."""
+    for name, own in params.members.items():
+        wants = getattr(MEMBERS[name], "wants_own_past", None)
+        if wants and (reason := wants(MEMBERS[name].Params(**own))):
+            return f"{name}: {reason}"
+    return None
+
+
 @dataclass(frozen=True)
 class Average:
     """members: the fitted models by name; offsets: (horizon, quantile) float64, added to the mean

@@ -16,6 +16,7 @@ from tasks.train.forecasts import (
     predict,
     to_onnx,
     torch_module,
+    wants_own_past,
 )
 from tasks.train.networks import gpu_missing, save
 
@@ -29,6 +30,7 @@ __all__ = [
     "save",
     "to_onnx",
     "torch_module",
+    "wants_own_past",
 ]
 TASKS = ("forecast",)
 LIBRARIES = ("numpy", "safetensors", "torch")

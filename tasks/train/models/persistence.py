@@ -9,9 +9,9 @@ from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.core.sequence import of
 from tasks.train import naive
-from tasks.train.naive import Naive, load, predict, save, to_onnx
+from tasks.train.naive import Naive, load, predict, save, to_onnx, wants_own_past
 
-__all__ = ["load", "predict", "save", "to_onnx"]
+__all__ = ["load", "predict", "save", "to_onnx", "wants_own_past"]
 TASKS = ("forecast",)
 LIBRARIES = ("numpy", "safetensors")
 NEEDS_IMAGE = False

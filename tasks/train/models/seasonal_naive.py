@@ -10,9 +10,9 @@ from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import PluginParams
 from tasks.core.sequence import of
 from tasks.train import naive
-from tasks.train.naive import Naive, load, predict, save, to_onnx
+from tasks.train.naive import Naive, load, predict, save, to_onnx, wants_own_past
 
-__all__ = ["load", "predict", "save", "to_onnx"]
+__all__ = ["load", "predict", "save", "to_onnx", "wants_own_past"]
 TASKS = ("forecast",)
 LIBRARIES = ("numpy", "safetensors")
 NEEDS_IMAGE = False
@@ -29,9 +29,8 @@ def fit(data: FitData, params: Params, context: FitContext) -> Naive:
         DataError: the context does not hold a season.
     """
     sequence = of(data.sequence)
-    ahead = np.arange(1, sequence.horizon + 1)
-    back = sequence.season * np.ceil(ahead / sequence.season).astype(int)
-    return naive.fit(data, sequence, sequence.context - 1 + ahead - back)
+    back = sequence.season * np.ceil(sequence.ahead / sequence.season).astype(int)
+    return naive.fit(data, sequence, sequence.context - 1 + sequence.ahead - back)
 
 
 def importances(model: Naive) -> None:

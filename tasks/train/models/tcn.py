@@ -17,6 +17,7 @@ from tasks.train.forecasts import (
     predict,
     to_onnx,
     torch_module,
+    wants_own_past,
 )
 from tasks.train.networks import gpu_missing, save
 
@@ -30,6 +31,7 @@ __all__ = [
     "save",
     "to_onnx",
     "torch_module",
+    "wants_own_past",
 ]
 TASKS = ("forecast",)
 LIBRARIES = ("numpy", "safetensors", "torch")

@@ -23,13 +23,17 @@ def some(n: int, seed: int = 0, sequence: Sequence = SEQUENCE) -> np.ndarray:
     return np.round(X, 3).astype(np.float32)
 
 
+OTHERS = {"own_past": False, "lead": 0, "channels": ("z", "x", *KNOWN)}
+
+
+@pytest.mark.parametrize("seen", [{}, {"lead": 7}, OTHERS], ids=["usual", "later", "others"])
 @pytest.mark.parametrize("horizon", [1, 8, 40])
 @pytest.mark.parametrize("context", [1, 5, 30])
 @pytest.mark.parametrize("summaries", [True, False])
-def test_the_graph_sees_the_same_bits(horizon, context, summaries):
+def test_the_graph_sees_the_same_bits(horizon, context, summaries, seen):
     import onnxruntime
 
-    sequence = SEQUENCE.model_copy(update={"horizon": horizon, "context": context})
+    sequence = SEQUENCE.model_copy(update={"horizon": horizon, "context": context} | seen)
     layout, graph = Layout(sequence, summaries), Graph()
     names = [name for name, _ in layout.columns()]
     assert len(set(names)) == len(names)
