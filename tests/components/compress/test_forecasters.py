@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import onnx
 import polars as pl
@@ -18,7 +19,11 @@ FITS = {"lstm": 6, "tcn": 6, "tft": 2}  # epochs
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    folder: Path = tmp_path_factory.mktemp("forecasters")
+    return made(tmp_path_factory.mktemp("forecasters"))
+
+
+def made(folder: Path, **more: Any) -> Study:
+    """Return models of windows of a small series, cut as usual or as `more` says."""
     steps = 420
     target, other, known = series(steps)
     start = dt.datetime(2026, 1, 1)
@@ -34,12 +39,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     numbers = {n: c.model_copy(update={"type": c.type or "float"}) for n, c in columns.items()}
     spec = Table(task="forecast", target="target", columns=numbers)
     windows = {"horizon": 3, "context": 12, "season": SEASON, "known": ["known"], "calendar": False}
+    windows |= more
     params = Params.model_validate({"forecast": windows})
     return Study(prepared(frame, spec, folder / "prepared", params), folder)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(QUICK, "light_gbm", {"rounds": 60, "min_leaf": 8})
+    monkeypatch.setitem(QUICK, "xg_boost", {"rounds": 60})
     for name, epochs in FITS.items():
         params = {"epochs": epochs, "width": 16, "batch_size": 32, "learning_rate": 0.02}
         monkeypatch.setitem(QUICK, name, params)
@@ -77,3 +85,18 @@ def test_a_narrower_one_is_taught(study, model):
     assert stated["status"] == "ok", stated["reason"]
     assert stated["weight_bytes"] < 0.6 * certificate(study.fp32(model))["weight_bytes"]
     assert set(stated["facts"]["distill"]) == {"alone", "taught"}
+
+
+@pytest.mark.parametrize("model", ["light_gbm", "xg_boost", "lstm", "tcn", "tft"])
+def test_a_sequence_regression_is_learnt_exported_and_compressed(tmp_path, model):
+    study = made(tmp_path, own_past=False, horizon=1, known=[])
+    meta = study.data.meta
+    assert meta.sequence
+    assert meta.sequence.channels == ("other", "known")
+    stated = certificate(study.fp32(model))
+    assert stated["status"] == "ok", stated["reason"]
+    y = study.data.y(meta.judged)
+    spread = abs(y - sorted(y.ravel())[len(y) // 2]).mean()
+    assert stated["metrics"]["forecast_mae"] < 0.92 * spread  # .77 is the season, which is not seen
+    small = certificate(study.compressed(model, "fp16", *recipe_of("fp16")))
+    assert small["status"] == "ok" or model in ("light_gbm", "xg_boost"), small["reason"]

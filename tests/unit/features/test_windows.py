@@ -50,6 +50,40 @@ def test_a_window_ends_with_its_origin_and_the_target_follows():
     assert (made.sequence.season, made.sequence.step_s) == (24, 3600)
 
 
+@pytest.mark.parametrize(("lead", "first"), [(None, 0), (0, 0), (4, 4)])
+def test_a_sequence_regression_tells_the_target_from_the_other_channels(lead, first):
+    params = Forecast(own_past=False, lead=lead, horizon=2, context=5, calendar=("day",))
+    frame = table(homes="a").with_columns(
+        y=pl.when(pl.int_range(pl.len()).is_between(10, 20)).then(None).otherwise("y")
+    )
+    made = windows.cut(frame, SPEC, params)
+    past, future = (made.frame[n].to_numpy() for n in ("past", "future"))
+    assert made.sequence.channels == ("z", "sine of day", "cosine of day")
+    assert (made.sequence.lead, made.sequence.own_past) == (first, False)
+    np.testing.assert_array_equal(made.y[:, 0], -past[:, -1, 0] + first)
+    np.testing.assert_array_equal(made.y[:, 1], made.y[:, 0] + 1)
+    angle = 2 * np.pi * made.y[:, 0] / 24  # of the first step's own hour
+    np.testing.assert_allclose(future[:, 0], np.stack([np.sin(angle), np.cos(angle)], 1), atol=1e-5)
+    hours = {int(v) for v in -past[:, -1, 0]}  # the target missed there does not matter before
+    assert hours == set(range(4, 60 - first - 1)) - set(range(10 - first - 1, 21 - first))
+    names = made.sequence.feature_names
+    assert names[:3] == ["z[-4]", "sine of day[-4]", "cosine of day[-4]"]
+    assert names[-2:] == [f"cosine of day[+{first + 1}]", "kind"]
+
+
+def test_a_forecast_may_begin_some_steps_later():
+    made = windows.cut(table(), SPEC, PARAMS.model_copy(update={"lead": 6}))
+    np.testing.assert_array_equal(made.y[:, 0], made.frame["y"].to_numpy() + 6)
+    assert len(made.y) == 2 * (60 - 5 - 8 + 1)
+
+
+def test_windows_without_the_targets_past_want_other_channels():
+    with pytest.raises(ParamsError, match="own_past: false wants a numeric column beside"):
+        windows.cut(table(), SPEC, Forecast(own_past=False, channels=[]))
+    with pytest.raises(ValueError, match="lead: expected 1 or more, found 0"):
+        Forecast(lead=0)
+
+
 def test_windows_stay_within_their_group_in_any_order_of_rows():
     shuffled = table().sample(fraction=1, shuffle=True, seed=3)
     made = windows.cut(shuffled, SPEC, PARAMS)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,7 +29,7 @@ COLUMNS = {
 }
 
 
-def made(horizon: int):
+def made(horizon: int, **windows: Any):
     """Return the artifacts of a series with a gap, whose channel leads it by three hours."""
     random = np.random.default_rng(1)
     heat = np.sin(np.arange(600) / 24 * 2 * np.pi) + 0.1 * random.normal(size=600)
@@ -52,7 +53,8 @@ def made(horizon: int):
         clean = store.put("clean/table", out)
     spec = Table(task="forecast", target="power", columns=COLUMNS)
     with store.writing() as out:
-        prepare(frame, spec, Params(forecast=Forecast(horizon=horizon, context=24)), 0, out)
+        params = Params(forecast=Forecast(horizon=horizon, context=24, **windows))
+        prepare(frame, spec, params, 0, out)
         prepared = store.put("features/prepared", out)
     model = Plugin(kind="model", name="light_gbm", params={"rounds": 20})
     data = Prepared(prepared.path)
@@ -114,6 +116,19 @@ def test_the_facts_of_a_forecast(horizon):
     assert marks[0]["text"] == ["spikes: emptied 3; fill_gaps: filled 2"]
     assert "light_gbm" in series_figures.described(found)["by-step"]
     assert predicted.shape[1:] == (horizon, 3)
+
+
+def test_a_sequence_regression_has_no_past_of_its_target_to_draw(temper_home):
+    by_name, _ = made(2, own_past=False)
+    found = series.facts(by_name, {"models": [{"name": "light_gbm"}], "primary": "forecast_mae"})
+    assert found["sequence"]["channels"][0] == "heat"
+    fan = found["fans"][0]
+    assert fan["past"] == {"times": [], "values": []}
+    prepared = pl.read_parquet(by_name["features/prepared"].file("test.parquet"))
+    assert fan["times"][0][:16] in set(prepared["time"].dt.strftime("%Y-%m-%dT%H:%M"))
+    assert list(found["overview"]["channels"]) == ["power", "heat"]
+    assert found["correlations"]["target"] == "power"
+    assert max(found["drivers"]["light_gbm"], key=found["drivers"]["light_gbm"].get) == "heat"
 
 
 def test_without_a_time_column_there_are_no_series(sources):

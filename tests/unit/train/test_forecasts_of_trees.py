@@ -23,10 +23,13 @@ def some(n: int, seed: int = 0, sequence: Sequence = SEQUENCE) -> np.ndarray:
     return np.round(X, 3).astype(np.float32)
 
 
+BARE = {"channels": ("y", "z"), "known": ()}
 OTHERS = {"own_past": False, "lead": 0, "channels": ("z", "x", *KNOWN)}
 
 
-@pytest.mark.parametrize("seen", [{}, {"lead": 7}, OTHERS], ids=["usual", "later", "others"])
+@pytest.mark.parametrize(
+    "seen", [{}, {"lead": 7}, BARE, OTHERS], ids=["usual", "later", "bare", "others"]
+)
 @pytest.mark.parametrize("horizon", [1, 8, 40])
 @pytest.mark.parametrize("context", [1, 5, 30])
 @pytest.mark.parametrize("summaries", [True, False])
