@@ -139,7 +139,7 @@ def of_origins(layout: Layout, X: np.ndarray) -> np.ndarray:
     parts = [past[:, -1, layout.last]]
     if layout.lags > 1:
         lags = past[:, -layout.lags : -1, layout.leading][:, ::-1]  # (n, lag, channel)
-        parts.append(lags.swapaxes(1, 2).reshape(len(X), -1))
+        parts.append(lags.swapaxes(1, 2).reshape(len(X), lags.shape[1] * lags.shape[2]))
     for span in layout.spans:
         recent = past[:, -span:].astype(np.float64)
         parts.append(recent[:, :, : layout.moving].sum(1) / span)
