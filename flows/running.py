@@ -1,13 +1,15 @@
 """`temper run` and `temper repro`: a run with live progress, its summary and its exit code."""
 
+import copy
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from flows import calibrations, interrupts, mending, versioning
 from tasks.core import child, params
@@ -155,7 +157,10 @@ def _finished_file(name: str) -> Path:
 
 
 def save_settings(name: str, settings: list[str]) -> None:
-    """Write `path.to.key=value` settings into params.yaml, keeping its comments and order."""
+    """Write `path.to.key=value` settings into params.yaml, keeping its comments and order.
+
+    What other workloads share with this one (`&name`, `*name`) becomes its own where it changes.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -165,11 +170,13 @@ def save_settings(name: str, settings: list[str]) -> None:
     content = yaml.load(path.read_text(encoding="utf-8"))
     for setting in settings:
         key_path, _, text = setting.partition("=")
-        target = content["workloads"][name]
-        *keys, last = key_path.strip().split(".")
+        target = content["workloads"]
+        *keys, last = [name, *key_path.strip().split(".")]
         for key in keys:
             if target.get(key) is None:
                 target[key] = {}
+            elif _uses(content, target[key]) > 1:
+                target[key] = _unshared(target[key])
             target = target[key]
         found = YAML(typ="safe").load(text) if text else None
         target[last] = text.strip() if isinstance(found, date) else found
@@ -177,3 +184,28 @@ def save_settings(name: str, settings: list[str]) -> None:
     with open(temporary, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     os.replace(temporary, path)
+
+
+def _uses(content: Any, wanted: Any) -> int:
+    """Return in how many places of a YAML document a map stands."""
+    if not isinstance(content, dict | list):
+        return 0
+    inner = content.values() if isinstance(content, dict) else content
+    return sum((value is wanted) + _uses(value, wanted) for value in inner)
+
+
+def _unshared(content: Any) -> Any:
+    """Return a copy of a part of a YAML document, without names for other places to share it by."""
+    found = copy.deepcopy(content)
+    for part in _parts(found):
+        part.yaml_set_anchor(None, always_dump=False)
+    return found
+
+
+def _parts(content: Any) -> Iterator[Any]:
+    """Give a part of a YAML document that can have a name, and all such parts in it."""
+    if hasattr(content, "yaml_set_anchor"):
+        yield content
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            yield from _parts(value)

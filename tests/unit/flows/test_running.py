@@ -1,8 +1,9 @@
 """What is said at the end of a run that stopped after a step."""
 
 import pytest
+import yaml
 
-from flows.running import summarise
+from flows.running import save_settings, summarise
 from tasks.core.artifacts import named
 from tests import samples
 
@@ -39,3 +40,39 @@ def test_a_run_until_compare_shows_the_leaderboard(capsys):
     for name in samples.MODELS:
         assert any(name in line and "±" in line for line in lines), name
     assert "Last artifact: compare/leaderboard in " in shown
+
+
+SHARED = """\
+# of all
+workloads:
+  one:
+    table: &table {target: y, columns: {y: {type: float, min: 0}}}  # as measured
+    train: {models: {lstm: &net {depth: 1}, average: {members: {lstm: *net}}}}
+  two:
+    table: *table
+    clean: {steps: [types]}
+  three: {<<: {table: *table}}
+"""
+
+
+@pytest.mark.parametrize("name", ["one", "two", "three"])
+def test_what_is_saved_for_one_workload_leaves_what_others_share_with_it(
+    name, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TEMPER_PROJECT", str(tmp_path))
+    path = tmp_path / "params.yaml"
+    path.write_text(SHARED)
+    save_settings(name, ["table.columns.y.min=5", "compare.resamples=3"])
+    text, was = path.read_text(), yaml.safe_load(SHARED)["workloads"]
+    now = yaml.safe_load(text)["workloads"]
+    assert now.pop(name) == was.pop(name) | {
+        "table": {"target": "y", "columns": {"y": {"type": "float", "min": 5}}},
+        "compare": {"resamples": 3},
+    }
+    assert now == was
+    assert text.startswith("# of all\n")
+    if name != "one":
+        assert "# as measured" in text
+        save_settings("one", ["train.models.average.members.lstm.depth=2"])
+        models = yaml.safe_load(path.read_text())["workloads"]["one"]["train"]["models"]
+        assert models == {"lstm": {"depth": 1}, "average": {"members": {"lstm": {"depth": 2}}}}
