@@ -100,7 +100,7 @@ def _wider(proposal: Proposal) -> Proposal | None:
     left = [n for n, c in columns.items() if c.role == "ignore" and c.type in NUMBERS]
     if not left:
         return None
-    taken = {n: Column(type=columns[n].type, nullable=False) for n in left}
+    taken = {n: Column(type=columns[n].type) for n in left}
     return proposal._replace(
         table=proposal.table.model_copy(update={"columns": columns | taken}),
         why_columns=proposal.why_columns | dict.fromkeys(left, "the model wants it"),

@@ -13,6 +13,7 @@ VERSION = 5  # of the domain, the first with TreeEnsemble
 # second, as the older one does. What is not read of either follows.
 SUM = {"aggregate_function": (1, b"SUM"), "post_transform": (0, b"NONE")}
 UNREAD = {"base_values", "nodes_values_as_tensor", "target_weights_as_tensor", "membership_values"}
+MISSING = "nodes_missing_value_tracks_true"
 Link = Literal["identity", "sigmoid", "softmax"]
 
 
@@ -130,6 +131,7 @@ def _from_ensemble(given: dict[str, Any]) -> tuple[Any, Any, bool, dict[str, np.
         "left": left,
         "right": right,
         "values": np.concatenate([np.zeros(inner), given["leaf_weights"]])[:, None],
+        **_missing(given, leaves),
     }
     target = np.asarray(given["leaf_targetids"])[first - inner]
     return roots, target, bool(modes[0] == 1), arrays
@@ -152,8 +154,15 @@ def _from_regressor(given: dict[str, Any]) -> tuple[Any, Any, bool, dict[str, np
         "left": place + np.asarray(given["nodes_truenodeids"]),
         "right": place + np.asarray(given["nodes_falsenodeids"]),
         "values": values,
+        **_missing(given, 0),
     }
     return roots, np.zeros(len(roots)), modes == {b"BRANCH_LT"}, arrays
+
+
+def _missing(given: dict[str, Any], leaves: int) -> dict[str, np.ndarray]:
+    """Return where missing values go left, with so many leaves behind; nothing if nowhere."""
+    left = np.asarray(given.get(MISSING, []), bool)
+    return {"missing": np.concatenate([left, np.zeros(leaves, bool)])} if left.any() else {}
 
 
 def _attributes(trees: Trees) -> dict[str, Any]:
@@ -175,7 +184,11 @@ def _attributes(trees: Trees) -> dict[str, Any]:
     right = np.concatenate([trees.right[nodes], alone])
     mode = np.full(len(feature), 1 if trees.strict else 0, np.uint8)
     tree = np.repeat(np.arange(len(roots)), np.diff(trees.start))
-    return {
+    tracks = {}
+    if trees.missing is not None:
+        left_where = np.concatenate([trees.missing[nodes], np.zeros(len(alone), bool)])
+        tracks = {MISSING: left_where.astype(int).tolist()}
+    return tracks | {
         "nodes_featureids": feature.tolist(),
         "nodes_splits": numpy_helper.from_array(split, "splits"),
         "nodes_modes": numpy_helper.from_array(mode, "modes"),
@@ -200,7 +213,8 @@ def _regressor_attributes(trees: Trees) -> dict[str, Any]:
     leaf, column = np.concatenate([leaf, empty]), np.concatenate([column, np.zeros_like(empty)])
     order = np.lexsort((column, leaf))
     leaf, column = leaf[order], column[order]
-    return {
+    tracks = {} if trees.missing is None else {MISSING: trees.missing.astype(int).tolist()}
+    return tracks | {
         "nodes_treeids": tree.tolist(),
         "nodes_nodeids": local.tolist(),
         "nodes_featureids": np.where(inner, trees.feature, 0).tolist(),

@@ -20,7 +20,7 @@ class Trees:
     start: (tree + 1,) int64; feature: (node,) int32, LEAF for a leaf; threshold: (node,) float32;
     left, right: (node,) int32; values: (node, width) float32, 0 where not a leaf; target: (tree,)
     int32, the first output that the tree's values add to; strict: left is `x < threshold`, else
-    `<=`.
+    `<=`; missing: (node,) bool, where a missing value goes left; None: nowhere.
     """
 
     start: np.ndarray
@@ -31,10 +31,12 @@ class Trees:
     values: np.ndarray
     target: np.ndarray
     strict: bool = False
+    missing: np.ndarray | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "strict"}
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "strict"}
+        return {name: array for name, array in found.items() if array is not None}
 
     def first(self, count: int) -> "Trees":
         """Return the first trees of the ensemble."""
@@ -51,8 +53,8 @@ class Trees:
 def join(trees: list[dict[str, np.ndarray]], target: Any, strict: bool) -> Trees:
     """Return one ensemble of single trees, whose children are counted from 0 in each.
 
-    A tree: feature (LEAF for a leaf), threshold (float64 or float32), left, right (node,), and
-    values (node, width).
+    A tree: feature (LEAF for a leaf), threshold (float64 or float32), left, right (node,), values
+    (node, width), and missing (node,) where a missing value may go left.
     """
     sizes = [len(tree["feature"]) for tree in trees]
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -63,6 +65,11 @@ def join(trees: list[dict[str, np.ndarray]], target: Any, strict: bool) -> Trees
 
     feature = all_of("feature").astype(np.int32)
     inner = feature != LEAF
+    missing = None
+    if any("missing" in tree for tree in trees):
+        none = [np.zeros(size, bool) for size in sizes]
+        each = [tree.get("missing", no) for tree, no in zip(trees, none, strict=True)]
+        missing = np.concatenate(each) & inner
     return Trees(
         start=start,
         feature=feature,
@@ -72,6 +79,7 @@ def join(trees: list[dict[str, np.ndarray]], target: Any, strict: bool) -> Trees
         values=np.where(inner[:, None], 0, all_of("values")).astype(np.float32),
         target=np.asarray(target, np.int32),
         strict=strict,
+        missing=missing,
     )
 
 
@@ -140,6 +148,8 @@ def leaves_of(trees: Trees, X: np.ndarray) -> np.ndarray:
         at = node[active]
         value, threshold = flat[base[active] + trees.feature[at]], trees.threshold[at]
         goes_left = value < threshold if trees.strict else value <= threshold
+        if trees.missing is not None:
+            goes_left |= np.isnan(value) & trees.missing[at]
         at = np.where(goes_left, trees.left[at], trees.right[at])
         node[active] = at
         active = active[trees.feature[at] != LEAF]

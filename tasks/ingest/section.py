@@ -82,7 +82,7 @@ def _given(proposal: Proposal) -> list[str]:
         "    clean: {steps: [types]}   # nothing is taken out",
         "    features:",
         f"      split: {{name: {split}{half}}}   # half to calibrate with, half to judge on",
-        f"      recipes: {{{others}, raw: {{}}}}",
+        f"      recipes: {{{others}, raw: {{missing: true}}}}",
         "    train:",
         "      models:",
         "        given_keras:" if keras else "        given:",

@@ -20,6 +20,7 @@ def of_tree(tree: Any, columns: np.ndarray, width: int, count: int) -> dict[str,
         "left": tree.children_left,
         "right": tree.children_right,
         "values": values,
+        **_missing(tree.missing_go_to_left),
     }
 
 
@@ -33,7 +34,13 @@ def of_histograms(predictor: Any) -> dict[str, np.ndarray]:
         "left": nodes["left"].astype(int),
         "right": nodes["right"].astype(int),
         "values": nodes["value"][:, None],
+        **_missing(nodes["missing_go_to_left"]),
     }
+
+
+def _missing(left: np.ndarray) -> dict[str, np.ndarray]:
+    """Return where missing values go left; nothing if nowhere, as where the fit saw none."""
+    return {"missing": left.astype(bool)} if left.any() else {}
 
 
 def problem(tree: dict[str, np.ndarray], features: int) -> str | None:

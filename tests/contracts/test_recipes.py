@@ -159,6 +159,10 @@ def test_a_recipe_that_fills_nothing_names_what_is_missing():
     frame, columns = rows(100, 0, odd=False)
     with pytest.raises(DataError, match=r"column 'normal': \d+ values are missing"):
         preparation.fit(frame, columns, [Plugin(kind="recipe", name="raw")])
+    known = Plugin(kind="recipe", name="raw", params={"missing": True})
+    state = preparation.fit(frame, columns, [known])
+    X, taken = preparation.transform(frame, state), preparation.feature_names(state)
+    assert np.isnan(X).sum() == sum(frame[name].is_null().sum() for name in taken)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "raw"])

@@ -104,6 +104,8 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """
     teacher = parent.model.module
     trees = bool(networks.unfit(parent))
+    if params.into and np.isnan(context.data.X).any():
+        raise NotApplicable("values are missing, and a network that is fitted here takes none")
     module, small = _student(parent, params, context.meta.task)
     data = context.data
     with progress.within(0.0, 0.5, "alone"):

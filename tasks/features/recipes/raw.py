@@ -1,13 +1,14 @@
 """Numbers as they are: for a model that was fitted elsewhere, on columns in the table's order.
 
 Used only where params name it, in place of the others. Not for models that are fitted here: nothing
-is scaled, and a missing value is an error.
+is scaled, and a missing value is an error, or goes in as NaN.
 """
 
 from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from tasks.core.errors import DataError
 from tasks.core.graph import Graph
@@ -19,7 +20,11 @@ DEFAULT = False  # used only where params name it
 
 
 class Params(PluginParams):
-    """Nothing to choose."""
+    """What becomes of missing values."""
+
+    missing: bool = Field(
+        default=False, description="whether the model takes missing values, as NaN; else an error"
+    )
 
 
 def accepts(column: Column, dtype: pl.DataType) -> bool:
@@ -36,7 +41,7 @@ def fit(frame: pl.DataFrame, columns: Columns, params: Params) -> dict[str, Any]
         DataError: a value is missing.
     """
     for name in columns:
-        if missing := frame[name].null_count():
+        if (missing := frame[name].null_count()) and not params.missing:
             raise DataError(
                 f"column {name!r}: {missing} values are missing, and the recipe `raw` fills none; "
                 "fill them in the file, or give the column the role `ignore`"

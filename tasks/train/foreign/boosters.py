@@ -80,7 +80,8 @@ def light_gbm(content: bytes, X: np.ndarray, data: FitData, where: str) -> check
 
 def _graph(module: Any, model: Any, X: np.ndarray, library: str, where: str) -> "onnx.ModelProto":
     try:
-        graph, expected = module.to_onnx(model), module.predict(model, X)
+        missing = bool(np.isnan(X).any())
+        graph, expected = module.to_onnx(model, missing), module.predict(model, X)
     except (KeyError, IndexError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ParamsError(

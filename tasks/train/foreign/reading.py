@@ -72,7 +72,7 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
         ParamsError: it is of no kind that is read, does not suit the table, or its graph does not
             give what its library gives.
     """
-    X = np.ascontiguousarray(data.X[:ROWS], np.float32)
+    X = _tried(data.X)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         read = Read(graphs.read(content, X, data, where))
@@ -86,7 +86,31 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
         read = Read(programs.read(content, X, where))
     else:
         raise ParamsError(f"{where}: {path.name}: expected {kinds()}; of .keras, `given_keras`")
-    return read._replace(graph=_finished(read.graph, X, data, where))
+    graph = _finished(read.graph, X, data, where)
+    _knows_missing(outputs(graph.SerializeToString(), X), X, data.feature_names, where)
+    return read._replace(graph=graph)
+
+
+def _tried(X: np.ndarray) -> np.ndarray:
+    """Return the first rows, and the first of those with missing values, as float32."""
+    lacking = X[np.isnan(X).any(axis=1)][:ROWS]
+    return np.ascontiguousarray(np.concatenate([X[:ROWS], lacking]), np.float32)
+
+
+def _knows_missing(found: np.ndarray, X: np.ndarray, names: list[str], where: str) -> None:
+    """Check that a model predicts rows with missing values: found is (n, width).
+
+    Raises:
+        ParamsError: it gives no numbers for some of them.
+    """
+    bad = np.isnan(X).any(axis=1) & ~np.isfinite(found).all(axis=1)
+    if bad.any():
+        columns = [names[at] for at in np.flatnonzero(np.isnan(X[bad]).any(axis=0))]
+        raise ParamsError(
+            f"{where}: it gives no number where values are missing, in {int(bad.sum())} of "
+            f"{len(X)} rows that were tried; missing in {', '.join(columns[:8])}. Fill them in the "
+            "file, leave such rows out, or give a model that knows missing values"
+        )
 
 
 def _finished(

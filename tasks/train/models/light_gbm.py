@@ -188,13 +188,19 @@ def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Par
     return boosting.fewer_rounds(params, booster.current_iteration(), share)
 
 
-def to_onnx(model: Model | WindowTrees) -> Any:
-    """Return one tree ensemble and the link."""
+def to_onnx(model: Model | WindowTrees, missing: bool = False) -> Any:
+    """Return one tree ensemble and the link.
+
+    missing: whether it says where missing values go, for a model that was fitted elsewhere.
+
+    Raises:
+        ValueError: it would have to, and zeros count as missing.
+    """
     if isinstance(model, WindowTrees):
         return window_trees.to_onnx(
             model, lambda m: (list(_trees(m.booster.model_to_string())), 0.0), strict=False
         )
-    single = list(_trees(model.booster.model_to_string()))
+    single = list(_trees(model.booster.model_to_string(), missing))
     width = model.booster.num_model_per_iteration()
     trees = forest.join(single, np.arange(len(single)) % width, strict=False)
     link = "identity"
@@ -206,7 +212,7 @@ def to_onnx(model: Model | WindowTrees) -> Any:
     )
 
 
-def _trees(text: str) -> Iterator[dict[str, np.ndarray]]:
+def _trees(text: str, missing: bool = False) -> Iterator[dict[str, np.ndarray]]:
     """Give the trees of LightGBM's text form: inner nodes first, a child below 0 is leaf ~child."""
     body = text[: text.index("end of trees")]
     for block in body.split("\nTree=")[1:]:
@@ -223,13 +229,29 @@ def _trees(text: str) -> Iterator[dict[str, np.ndarray]]:
 
         feature = np.array(values["split_feature"].split() if inner else [], int)
         threshold = np.array(values["threshold"].split() if inner else [], np.float64)
-        yield {
+        tracks = {}
+        if missing:
+            kind = np.array(values["decision_type"].split() if inner else [], int)
+            tracks = {
+                "missing": np.concatenate([_left(kind, threshold), np.zeros(len(leaf), bool)])
+            }
+        yield tracks | {
             "feature": np.concatenate([feature, np.full(len(leaf), forest.LEAF)]),
             "threshold": np.concatenate([threshold, np.zeros(len(leaf))]),
             "left": child("left_child"),
             "right": child("right_child"),
             "values": np.concatenate([np.zeros(inner), leaf])[:, None],
         }
+
+
+def _left(kind: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Return where a missing value goes left, by LightGBM's bits of a decision: where the fit saw
+    none, it is a zero.
+    """
+    known = kind >> 2 & 3
+    if (known == 1).any():
+        raise ValueError("it was fitted with zero_as_missing")
+    return np.where(known == 2, kind & 2 > 0, threshold >= 0)
 
 
 def importances(model: Model | WindowTrees) -> np.ndarray:

@@ -216,13 +216,16 @@ def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Par
     return boosting.fewer_rounds(params, booster.num_boosted_rounds(), share)
 
 
-def to_onnx(model: Model | WindowTrees) -> Any:
-    """Return one tree ensemble and the link."""
+def to_onnx(model: Model | WindowTrees, missing: bool = False) -> Any:
+    """Return one tree ensemble and the link.
+
+    missing: whether it says where missing values go, for a model that was fitted elsewhere.
+    """
     if isinstance(model, WindowTrees):
         return window_trees.to_onnx(model, _trees, strict=True)
     content = _content(model)
     booster = content["gradient_booster"]["model"]
-    single = [_tree(tree) for tree in booster["trees"]]
+    single = [_tree(tree, missing) for tree in booster["trees"]]
     classes = max(int(content["learner_model_param"]["num_class"]), 1)
     trees = forest.join(single, booster["tree_info"], strict=True)
     base = _base(content)
@@ -251,11 +254,12 @@ def _trees(model: Model) -> tuple[list[dict[str, np.ndarray]], float]:
     return [_tree(tree) for tree in trees], float(_base(content)[0])
 
 
-def _tree(tree: dict[str, Any]) -> dict[str, np.ndarray]:
+def _tree(tree: dict[str, Any], missing: bool = False) -> dict[str, np.ndarray]:
     left = np.array(tree["left_children"])
     number = np.array(tree["split_conditions"], np.float32)  # of a leaf: its value
     leaf = left < 0
-    return {
+    tracks = {"missing": np.array(tree["default_left"], bool)} if missing else {}
+    return tracks | {
         "feature": np.where(leaf, forest.LEAF, tree["split_indices"]),
         "threshold": number,
         "left": left,

@@ -134,6 +134,86 @@ def test_files_of_boosters(tmp_path, name, file, task):
     np.testing.assert_allclose(GIVEN.predict(fitted(path, data), data.X_stop), expected, atol=1e-5)
 
 
+def lacking(data: FitData) -> FitData:
+    """Return the rows with a fifth of the values missing, which says something of the target."""
+    random = np.random.default_rng(5)
+
+    def some(X, y):
+        gone = random.random(X.shape) < 0.2
+        gone[:, 1] |= np.asarray(y > np.median(y)) & (random.random(len(X)) < 0.6)
+        return np.where(gone, np.float32(np.nan), X)
+
+    return replace(data, X=some(data.X, data.y), X_stop=some(data.X_stop, data.y_stop))
+
+
+def saved_by_its_library(folder: Path, writer: str, data: FitData) -> tuple[Path, np.ndarray]:
+    """Return the file of a model that knows missing values, and what it predicts of the rows."""
+    classes = data.task == "classification"
+    if writer == "xgboost":
+        import xgboost
+
+        kind = xgboost.XGBClassifier if classes else xgboost.XGBRegressor
+        model = kind(n_estimators=20, max_depth=4).fit(data.X, data.y)
+        model.save_model(folder / "m.ubj")
+    elif writer == "lightgbm":
+        import lightgbm
+
+        kind = lightgbm.LGBMClassifier if classes else lightgbm.LGBMRegressor
+        model = kind(n_estimators=20, min_child_samples=5, verbose=-1).fit(data.X, data.y)
+        model.booster_.save_model(folder / "m.txt")
+    else:
+        import skops.io
+        from sklearn import ensemble
+
+        model = getattr(ensemble, writer + ("Classifier" if classes else "Regressor"))()
+        skops.io.dump(model.fit(data.X, data.y), folder / "m.skops")
+    (path,) = folder.glob("m.*")
+    return path, model.predict_proba(data.X_stop) if classes else model.predict(data.X_stop)
+
+
+WRITERS = ("xgboost", "lightgbm", "HistGradientBoosting", "RandomForest")
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_where_missing_values_go_is_kept_through_techniques(tmp_path, writer, task):
+    data = lacking(rows(task))
+    path, expected = saved_by_its_library(tmp_path, writer, data)
+    given = fitted(path, data)
+    np.testing.assert_allclose(GIVEN.predict(given, data.X_stop), expected, atol=1e-5)
+    graph = GIVEN.to_onnx(given)
+    trees, width = tree_graph.from_onnx(tree_graph.node_of(graph.graph))
+    assert trees.missing is not None
+    assert trees.missing.any()
+    again = tree_graph.with_trees(graph, trees, width).SerializeToString()
+    found = checking.outputs(again, data.X_stop)
+    np.testing.assert_allclose(found, expected.reshape(len(found), -1), atol=1e-5)
+    plain = tree_graph.with_trees(graph, replace(trees, missing=None), width).SerializeToString()
+    assert np.abs(checking.outputs(plain, data.X_stop) - found).max() > 1e-3
+    half = GIVEN.truncate(given, 0.5)
+    assert np.isfinite(GIVEN.predict(half, data.X_stop)).all()
+
+
+def test_a_model_that_does_not_know_missing_values_says_where_they_are(tmp_path):
+    path, _ = linear(tmp_path / "m.onnx", 1)
+    data = rows("regression")
+    data.X[130, 2] = np.nan
+    with pytest.raises(
+        ParamsError, match=r"no number where values are missing, in \d of .* in c\."
+    ):
+        fitted(path, data)
+
+
+def test_a_booster_for_which_zeros_are_missing_says_so(tmp_path):
+    import lightgbm
+
+    data = lacking(rows("regression"))
+    model = lightgbm.LGBMRegressor(n_estimators=5, zero_as_missing=True, verbose=-1)
+    model.fit(data.X, data.y).booster_.save_model(tmp_path / "m.txt")
+    with pytest.raises(ParamsError, match="zero_as_missing"):
+        fitted(tmp_path / "m.txt", data)
+
+
 @pytest.mark.parametrize("classes", [0, 2, 3])
 @pytest.mark.parametrize(("name", "file"), [("xg_boost", "model.ubj"), ("light_gbm", "model.txt")])
 def test_a_booster_is_cut_to_its_first_rounds(tmp_path, name, file, classes):
