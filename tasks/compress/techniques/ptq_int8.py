@@ -87,7 +87,7 @@ def apply(
     `only`: the names of the layers to quantise; None: all.
 
     Raises:
-        NotApplicable: dynamic, and there is no matrix product; or rows have missing values and the
+        NotApplicable: no such layer has weights of one matrix; or rows have missing values and the
             ranges are those of a histogram.
     """
     import tempfile
@@ -138,6 +138,9 @@ def _static(
     given, ready, made = (folder / f"{n}.onnx" for n in ("given", "ready", "int8"))
     onnx.save(graph, given)  # given a ModelProto it would move its weights away
     quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+    nodes = integers.chosen(onnx.load(ready).graph, only)
+    if not nodes:  # of an empty list the quantiser makes all nodes
+        raise NotApplicable("every layer multiplies stacks of matrices, which stay in float")
     trt = params.dialect == INT8_TRT
     q.quantize_static(
         str(ready),
@@ -149,7 +152,7 @@ def _static(
         per_channel=True,
         reduce_range=params.narrow,
         calibrate_method=_method(params.ranges),
-        nodes_to_quantize=integers.chosen(onnx.load(ready).graph, only),
+        nodes_to_quantize=nodes,
         op_types_to_quantize=[*graphs.WEIGHTED, *integers.BETWEEN, *integers.MOVES],
         extra_options={
             "ActivationSymmetric": trt,

@@ -100,3 +100,16 @@ def test_a_sequence_regression_is_learnt_exported_and_compressed(tmp_path, model
     assert stated["metrics"]["forecast_mae"] < 0.92 * spread  # .77 is the season, which is not seen
     small = certificate(study.compressed(model, "fp16", *recipe_of("fp16")))
     assert small["status"] == "ok" or model in ("light_gbm", "xg_boost"), small["reason"]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("lstm", "bf16"), ("lstm", "prune_unstructured"), ("tcn", "sparse_2_4"), ("tft", "low_rank")],
+)
+def test_its_layers_are_told(study, model, name):
+    [told] = study.explained(model, name, *recipe_of(name))
+    assert told.layers
+    errors = [b.error for b in told.layers]
+    assert errors == sorted(errors, reverse=True)
+    assert 0 < errors[0] < 10
+    assert 0 < told.moved < 10
