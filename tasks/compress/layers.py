@@ -1,8 +1,9 @@
 """Which layers a technique's loss comes from: each changed alone, and what that moves."""
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from tasks.compress import graphs
 from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
 from tasks.core import progress
 from tasks.core.plugins import Plugin
+
+if TYPE_CHECKING:
+    import onnx
 
 ROWS = 256  # that outputs are compared on
 
@@ -47,8 +51,8 @@ def worst_first(found: Iterable[Blame]) -> list[Blame]:
 def _each(parent: Parent, step: Plugin, context: Context) -> Iterator[Blame]:
     feed = rows(context)
     exact = graphs.run(graphs.session(parent.graph), feed)
-    values = graphs.weights(parent.graph.graph)
-    layers = [n for n in graphs.weighted(parent.graph.graph) if n.input[1] in values]
+    sizes = _sizes(parent.graph.graph)
+    layers = [n for n in graphs.of_model(parent.graph.graph) if n.name in sizes]
     dialect = dialect_of([step])
     for at, node in enumerate(layers):
         progress.report(at / len(layers), f"{at + 1} of {len(layers)} layers")
@@ -58,7 +62,20 @@ def _each(parent: Parent, step: Plugin, context: Context) -> Iterator[Blame]:
             continue
         outputs = graphs.run(graphs.session(made, dialect=dialect), feed)
         error = moved(outputs, exact, context)
-        yield Blame(node.name, node.op_type, int(np.prod(values[node.input[1]].dims)), error)
+        yield Blame(node.name, node.op_type, sizes[node.name], error)
+
+
+def _sizes(graph: "onnx.GraphProto") -> dict[str, int]:
+    """Return how many float32 weights each layer of a model has, without biases."""
+    from onnx import TensorProto
+
+    floats = {
+        i.name: math.prod(i.dims) for i in graph.initializer if i.data_type == TensorProto.FLOAT
+    }
+    read = {n.name: n.input[1:2] for n in graphs.of_model(graph) if n.op_type in graphs.WEIGHTED}
+    read |= {n.name: n.input[1:3] for n in graphs.of_model(graph) if n.op_type == "LSTM"}
+    found = {name: sum(floats.get(i, 0) for i in inputs) for name, inputs in read.items()}
+    return {name: size for name, size in found.items() if size}
 
 
 def rows(context: Context) -> dict[str, np.ndarray]:

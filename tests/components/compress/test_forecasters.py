@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.schema import ROW, Column, Table
 from tasks.features.params import Params
-from tests.compressed import QUICK, Study, certificate, recipe_of
+from tests.compressed import QUICK, Study, certificate, recipe_of, technique
 from tests.forecasts import SEASON, series
 from tests.prepared import prepared
 
@@ -77,6 +77,18 @@ def test_integers_reach_the_lstm_too(study):
     assert "LSTM" not in kinds
     before = certificate(study.fp32("lstm"))
     assert certificate(folder)["weight_bytes"] < 0.5 * before["weight_bytes"]
+
+
+def test_an_lstm_is_among_the_layers_that_are_told_and_repaired(study):
+    int8 = technique("ptq_int8")
+    [told] = study.explained("lstm", "ptq_int8", int8)
+    lstms = [b for b in told.layers if b.operator == "LSTM"]
+    assert lstms
+    assert all(b.error > 0 and b.weights > 1000 for b in lstms)
+    folder = study.compressed("lstm", "repaired", int8, technique("repair", max_drop=0.5))
+    kept = certificate(folder)["facts"]["repair"]["kept_in_float"]
+    kinds = [n.op_type for n in onnx.load(folder / "model.onnx").graph.node]
+    assert kinds.count("DynamicQuantizeLSTM") == len([b for b in lstms if b.name not in kept])
 
 
 @pytest.mark.parametrize("model", ["lstm", "tcn"])
