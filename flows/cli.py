@@ -96,7 +96,19 @@ def explain(
     name: Name,
     variant: Annotated[str, typer.Argument(help="A model and a recipe: convnet/int8_cpu.")],
 ) -> None:
-    """Name the layers of a variant that cause what it loses, by the error that each adds alone."""
+    """Name the layers of a variant that cause what it loses, the worst first.
+
+    For each technique of its recipe, in order:
+    - fp16, bf16, ptq_int8, ptq_int4, low_rank, pruning, 2:4 zeros: the error of
+      each layer changed alone; where it is fitted further, also how far the
+      layer's output is off in the variant (of qat that alone);
+    - truncate, prune_trees, quantise_thresholds: trees have no layers; what
+      milder params would move;
+    - distill, simplify, litert, keras_int8: why there are no layers, and what to
+      look at (exit code 2 where the recipe has nothing else).
+
+    What is fitted further before the last technique is fitted once more.
+    """
     from flows.explaining import explain
 
     explain(name, variant)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.compress import variants
+from tasks.compress import explained, variants
 from tasks.core.fitting import FitContext, FitData
 from tasks.core.plugins import Plugin, names
 from tasks.core.prepared import Prepared
@@ -86,6 +86,14 @@ class Study:
                 *(recipe_label, list(recipe), self.data.folder, self.metrics, TOLERANCE, rows, 0),
             )
         return self.made[key]
+
+    def explained(self, name: str, recipe_label: str, *recipe: Plugin) -> list[explained.Told]:
+        """Return what each technique of a variant moved, and its layers."""
+        return variants.explain(
+            *(self.compressed(name, recipe_label, *recipe), self.fp32(name), self.fitted(name)),
+            *(self.model(name), list(recipe), self.data.folder, self.metrics, TOLERANCE, 64),
+            FitContext(),
+        )
 
     def empty(self, key: str) -> Path:
         folder = self.folder / "variants" / key

@@ -11,6 +11,13 @@ training data, `passes(params, model)`, and whether the graph then has other wei
 sooner, `outline(params, model)`: a search asks before anything is fitted. One that would undo what
 others did has their names in `UNDOES`: behind them it does not apply. One that returns a model of
 another plugin says which, `becomes(params, model)`, and names it in `uses(params)`.
+
+For `temper explain`: one with `apply` has `only`; one with `shrink` that can change one layer of a
+network has `alone(parent, params, context)`, which yields each layer's name with the model in which
+it alone is changed and nothing is fitted further (and a param `keep`, layers left as they are); one
+of trees has `milder(params)`, params that change less; any other says in `NO_LAYERS` why its loss
+is not that of layers, and what to look at.
+
 What it makes of the model must be what the plugin can save and load again.
 """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tasks.compress import applying, beginnings, certificate, export, layers, writing
+from tasks.compress import applying, beginnings, certificate, explained, export, writing
 from tasks.compress.params import FP32
 from tasks.compress.protocol import NotApplicable, Parent, dialect_of
 from tasks.compress.writing import GRAPH
@@ -107,7 +107,8 @@ def write_unmade(
     certificate.write(out, content)
 
 
-def blame(
+def explain(
+    variant: Path,
     parent: Path,
     fitted: Path,
     model: Plugin,
@@ -117,25 +118,24 @@ def blame(
     tolerance: float,
     calibration_rows: int,
     fit: FitContext,
-) -> list[layers.Blame]:
-    """Return the layers that a recipe's last technique changes, by the error that each adds alone.
+) -> list[explained.Told]:
+    """Return what each technique of a variant's recipe moved, by layers where it can be told.
 
     Raises:
-        ParamsError: none of its techniques works layer by layer.
+        ParamsError: it can be told of none of them.
     """
     import onnx
 
-    places = [at for at, step in enumerate(recipe) if layers.by_layer(step)]
-    if not places:
-        raise ParamsError(
-            f"{model.name}/{'+'.join(step.name for step in recipe) or FP32}: no technique of it "
-            "works layer by layer; ptq_int8 and ptq_int4 do"
-        )
     data = Prepared(prepared)
     context = applying.context_of(data, metrics, calibration_rows, fit)
     start = Parent(onnx.load(parent / GRAPH), model, lambda: model.module.load(fitted))
-    before = applying.applied(recipe[: places[-1]], start, context, data, tolerance, follows=True)
-    return layers.blamed(before, recipe[places[-1]], context)
+    made = onnx.load(variant / GRAPH) if (variant / GRAPH).exists() else None
+    found = explained.told(recipe, start, made, context, data, tolerance)
+    if not any(one.layers or one.milder for one in found):
+        why = "; ".join(f"{one.technique}: {one.why}" for one in found)
+        name = f"{model.name}/{'+'.join(step.name for step in recipe) or FP32}"
+        raise ParamsError(f"{name} is not explained by layer: {why or 'nothing was changed'}")
+    return found
 
 
 def _head(model: str, recipe_label: str, recipe: list[Plugin]) -> dict[str, Any]:

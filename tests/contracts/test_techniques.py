@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tasks.compress import graphs
+from tasks.compress import graphs, layers
 from tasks.compress.protocol import Parent
 from tasks.core import plugins
 from tests.compressed import FOLLOWS, KERAS, Study, certificate, recipe_of, technique
@@ -44,6 +44,15 @@ def test_its_module_keeps_the_protocol(name):
     assert isinstance(module.PRECISION, str)
     assert module.__doc__
     assert "Not for" in module.__doc__.replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_loss_is_told_by_layer_or_it_says_why_not(name):
+    step = technique(name)
+    ways = [layers.by_layer(step)]
+    ways += [hasattr(step.module, way) for way in ("alone", "milder", "NO_LAYERS")]
+    assert sum(ways) == 1 or name == "qat"  # which fits all layers together
+    assert hasattr(step.module, "alone") == ("keep" in step.module.Params.model_fields)
 
 
 @pytest.mark.parametrize("model", MODELS)

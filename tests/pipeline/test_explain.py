@@ -20,9 +20,15 @@ def test_the_layers_of_a_variant_are_named(clone: Project):
     assert "(paired bootstrap, 95 %)" in done.stdout
     assert "model/" in done.stdout
     assert "Gemm" in done.stdout
+    assert "ptq_int8: the outputs are" in done.stdout
+    assert "repair: the outputs are" in done.stdout
+    done = clone.temper("explain", "micro", "linear/fp16")
+    assert done.returncode == 0, done.stderr
+    assert "fp16: the outputs are" in done.stdout
+    assert "error alone" in done.stdout
     for variant, words in {
         "linear/int9": "Did you mean 'linear/int8'?",
-        "linear/fp16": "no technique of it works layer by layer",
+        "linear/fp32": "linear/fp32 is not explained by layer: nothing was changed",
         "baseline/int8": "no Conv, Gemm or MatMul to quantise",
     }.items():
         done = clone.temper("explain", "micro", variant)

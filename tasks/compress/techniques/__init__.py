@@ -14,7 +14,9 @@ A technique plugin has:
 - optionally `available() -> str | None`: None, or what to install;
 - optionally `precision(params) -> str`, where `PRECISION` depends on the params;
 - optionally `dialect(params) -> str`: which engines' form of INT8 or INT4 it speaks;
-- optionally `note(params) -> str | None`: what the table says of engines and speed.
+- optionally `note(params) -> str | None`: what the table says of engines and speed;
+- one of `only` (of `apply`), `alone`, `milder` and `NO_LAYERS`, which `temper explain` asks for
+  (`tasks.compress.protocol`).
 
 `Parent` and `Context` are those of `tasks.compress.protocol`. Only the model's part is compressed:
 the preparation in the graph (nodes named `prepare/…`) keeps its precision, for raw columns may be

@@ -4,10 +4,11 @@ They become float32 again where they are used, so that every engine opens the gr
 whose third digit matters: fp16 has 3 more bits, but ends at 65504.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from tasks.compress import graphs
-from tasks.compress.protocol import Context, Parent
+from tasks.compress.protocol import Context, NotApplicable, Parent
 from tasks.core.plugins import PluginParams
 
 if TYPE_CHECKING:
@@ -33,8 +34,15 @@ def applies(parent: Parent) -> str | None:
     return parent.lowered
 
 
-def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the graph with its weights in bfloat16, each cast back to float32."""
+def apply(
+    parent: Parent, params: Params, context: Context, only: Collection[str] | None = None
+) -> "onnx.ModelProto":
+    """Return the graph with its weights in bfloat16, each cast back to float32; `only`: the names
+    of the layers that have them.
+
+    Raises:
+        NotApplicable: none of these has float32 weights.
+    """
     import ml_dtypes
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -42,7 +50,10 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
     made = onnx.ModelProto()
     made.CopyFrom(parent.graph)
     casts = []
-    for name, tensor in graphs.weights(made.graph).items():
+    chosen = graphs.weights(made.graph, only)
+    if not chosen:
+        raise NotApplicable("no float32 weights to store smaller")
+    for name, tensor in chosen.items():
         values = numpy_helper.to_array(tensor).astype(ml_dtypes.bfloat16)
         small = f"{name}/bf16"
         tensor.CopyFrom(numpy_helper.from_array(values, small))

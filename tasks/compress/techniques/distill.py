@@ -25,6 +25,11 @@ LIBRARIES = ("numpy", "torch")
 PRECISION = ""
 UNDOES = networks.ZEROS
 COPIES = 4  # of each row, with classes that the teacher draws
+NO_LAYERS = (
+    "its student is another model, which has no layer or tree of its teacher's: compare `alone` "
+    "and `taught` in facts.distill of variant.json. Where both lose it is too small (`share`, "
+    "`student`); where `taught` alone does, it listens too much to its teacher (`weight`)"
+)
 
 
 class Params(PluginParams):

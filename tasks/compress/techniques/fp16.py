@@ -5,6 +5,7 @@ the operators behind the last weights (softmax, the target's scale) and every op
 values near half precision's range (65504) on training rows stay in float32.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,8 +59,11 @@ def applies(parent: Parent) -> str | None:
     return parent.lowered
 
 
-def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
-    """Return the graph with the model's weights and arithmetic in float16.
+def apply(
+    parent: Parent, params: Params, context: Context, only: Collection[str] | None = None
+) -> "onnx.ModelProto":
+    """Return the graph with the model's weights and arithmetic in float16; `only`: the names of
+    the layers to halve, with the operators behind each up to the next.
 
     A cast stands where a float32 tensor enters the converted operators, and where one leaves them;
     the graph's inputs never pass through float16 on their way to the preparation.
@@ -75,6 +79,8 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
     graph = made.graph
     floats = _floats(made)
     chosen = _chosen(parent.graph, params.largest, context, floats)
+    if only is not None:
+        chosen = _behind(graph, chosen, only)
     if not any(n.name in chosen for n in graphs.weighted(graph)):
         raise NotApplicable(
             f"every weight meets values over {params.largest:g} on training rows: half precision "
@@ -152,27 +158,31 @@ def _chosen(
     return chosen
 
 
+def _behind(graph: "onnx.GraphProto", chosen: set[str], only: Collection[str]) -> set[str]:
+    """Return those of the chosen nodes that are one of these layers, or use what one made."""
+    layers = {n.name for n in graphs.weighted(graph)}
+    found, made = set(), set()
+    for node in graph.node:
+        ours = node.name in only if node.name in layers else made.intersection(node.input)
+        if ours and node.name in chosen:
+            found.add(node.name)
+            made.update(node.output)
+    return found
+
+
 def _large(
     model: "onnx.ModelProto", largest: float, context: Context, floats: set[str]
 ) -> set[str]:
     """Return the tensors with values beyond the range, on training rows."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     made = {o for n in graphs.of_model(model.graph) for o in n.output}
     read = {i for n in graphs.of_model(model.graph) for i in n.input}
     inputs = {i.name for i in model.graph.input}
     watched = sorted(floats & (made | read) - inputs)
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(
-        helper.make_tensor_value_info(w, TensorProto.FLOAT, None) for w in watched
-    )
-    running = graphs.session(probe)
-    feed = {i.name: context.calibration[i.name][:ROWS] for i in running.get_inputs()}
-    values = running.run(watched, feed)
-    big = {w for w, v in zip(watched, values, strict=True) if not _peak(v) <= largest}
+    rows = {name: values[:ROWS] for name, values in context.calibration.items()}
+    values = graphs.tensors(model, watched, rows)
+    big = {w for w, v in values.items() if not _peak(v) <= largest}
     return big | {
         i.name
         for i in model.graph.initializer

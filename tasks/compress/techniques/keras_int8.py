@@ -12,6 +12,10 @@ from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("numpy", "torch", "keras")
 PRECISION = "int8"
+NO_LAYERS = (
+    "Keras rounds its dense layers at once: a recipe of ptq_int8 on the same model is explained "
+    "layer by layer"
+)
 
 
 class Params(PluginParams):

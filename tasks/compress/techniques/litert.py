@@ -17,6 +17,10 @@ from tasks.core.plugins import PluginParams
 
 LIBRARIES = ("numpy", "keras", "tensorflow", "ai-edge-litert")
 PRECISION = ""  # see `precision`
+NO_LAYERS = (
+    "the converter gives its file layers of its own: compare it with `precision: fp16` and "
+    "`int8_weights` beside it, or explain a recipe of ptq_int8 on the same model"
+)
 
 
 class Params(PluginParams):

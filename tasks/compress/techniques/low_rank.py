@@ -6,6 +6,7 @@ trained ones): they are left as they are.
 """
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
@@ -29,6 +30,10 @@ class Params(PluginParams):
     )
     epochs: int = Field(default=3, ge=0, description="of fine-tuning")
     rate: float = Field(default=0.25, gt=0, description="share of the model's own learning rate")
+    keep: list[networks.LayerName] = Field(
+        default_factory=list,
+        description="layers left as they are, by the names that `temper explain` gives",
+    )
 
 
 applies = networks.unfit
@@ -45,7 +50,7 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
 
     module = copy.deepcopy(parent.fitted.module)
     ranks = {}
-    for name, layer in networks.layers(module):
+    for name, layer in networks.layers(module, params.keep):
         if isinstance(layer, nn.Linear) and (pair := _pair(layer, params.energy)):
             module.set_submodule(name, pair)
             ranks[name] = pair[0].out_features
@@ -56,6 +61,15 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     context.facts["low_rank"] = {"ranks": ranks}
     model = networks.with_module(parent.fitted, module)
     return networks.tuned(model, parent, context, Tuning(params.epochs, params.rate))
+
+
+def alone(parent: Parent, params: Params, context: Context) -> Iterator[tuple[str, Any]]:
+    """Yield each layer with the model in which that one alone is in two, not fitted further."""
+    whole = shrink(parent, params.model_copy(update={"epochs": 0}), context).module
+    for name in context.facts["low_rank"]["ranks"]:
+        module = copy.deepcopy(parent.fitted.module)
+        module.set_submodule(name, whole.get_submodule(name))
+        yield name, networks.with_module(parent.fitted, module)
 
 
 def _pair(layer: Any, energy: float) -> Any:

@@ -6,6 +6,7 @@ without fine-tuning accuracy falls to chance. Not for a network that is narrow a
 """
 
 import copy
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic import Field
@@ -35,6 +36,10 @@ class Params(PluginParams):
     teacher: float = Field(
         default=0.5, ge=0, le=1, description="weight of the whole network's outputs in the loss"
     )
+    keep: list[networks.LayerName] = Field(
+        default_factory=list,
+        description="layers with all their channels, by the names that `temper explain` gives",
+    )
 
 
 def applies(parent: Parent) -> str | None:
@@ -61,8 +66,7 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
         NotApplicable: it is too narrow for whole multiples to go.
     """
     model = parent.fitted
-    before = _channels(model.module)
-    goals = {name: _goal(count, params) for name, count in before.items()}
+    before, goals = _channels(model.module), _goals(model.module, params)
     if goals == before:
         raise NotApplicable(
             f"its layers are too narrow to take out {params.share:.0%} in multiples of "
@@ -73,7 +77,7 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     for step in range(params.steps):
         done = (step + 1) / params.steps
         now = {n: round(before[n] * (goals[n] / before[n]) ** done) for n in before}
-        module = _pruned(model.module, context.data.X[:2], now)
+        module = _pruned(model.module, context.data.X[:2], now, params.keep)
         with progress.within(step / params.steps, done):
             model = networks.tuned(networks.with_module(model, module), parent, context, tuning)
     after = _channels(model.module)
@@ -82,14 +86,34 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     return model
 
 
-def _goal(channels: int, params: Params) -> int:
-    """Return how many channels a layer is to have: a multiple, and no more than it has."""
-    multiples = max(1, round(channels * (1 - params.share) / params.multiple))
-    return min(channels, multiples * params.multiple)
+def alone(parent: Parent, params: Params, context: Context) -> Iterator[tuple[str, Any]]:
+    """Yield each layer, with those whose channels are coupled to its own, and the model in which
+    they alone are cut, not fitted further.
+    """
+    model, goals = parent.fitted, _goals(parent.fitted.module, params)
+    before = _channels(model.module)
+    for name, goal in goals.items():
+        cut = {**before, name: goal}
+        module = _pruned(model.module, context.data.X[:2], cut, params.keep)
+        after = _channels(module)
+        if fewer := [n for n in before if after[n] < before[n]]:
+            yield " + ".join(fewer), networks.with_module(model, module)
 
 
-def _pruned(module: Any, X: Any, goals: dict[str, int]) -> Any:
-    """Return a copy of which each layer has that many channels; the outputs are left alone."""
+def _goals(module: Any, params: Params) -> dict[str, int]:
+    """Return how many channels each layer is to have: a multiple, and no more than it has."""
+    goals = _channels(module)
+    for name, layer in networks.layers(module, params.keep):
+        channels = len(layer.weight)
+        multiples = max(1, round(channels * (1 - params.share) / params.multiple))
+        goals[name] = min(channels, multiples * params.multiple)
+    return goals
+
+
+def _pruned(module: Any, X: Any, goals: dict[str, int], keep: Collection[str]) -> Any:
+    """Return a copy of which each layer has that many channels; the outputs, and layers to keep
+    with what is coupled to them, are left alone.
+    """
     import torch
     from torch_pruning import importance, pruner
 
@@ -102,7 +126,7 @@ def _pruned(module: Any, X: Any, goals: dict[str, int]) -> Any:
         importance.GroupMagnitudeImportance(p=2),
         pruning_ratio=0.0,
         pruning_ratio_dict={layer: max(ratio, 0.0) for layer, ratio in ratios.items()},
-        ignored_layers=[list(layers.values())[-1]],
+        ignored_layers=[list(layers.values())[-1], *(layers[name] for name in keep)],
     ).step()
     return module
 

@@ -87,7 +87,7 @@ def apply(
     `only`: the names of the layers to quantise; None: all.
 
     Raises:
-        NotApplicable: dynamic, and there is no matrix product; or rows have missing values and the
+        NotApplicable: no such layer has weights of one matrix; or rows have missing values and the
             ranges are those of a histogram.
     """
     import tempfile
@@ -98,11 +98,15 @@ def apply(
     ):
         raise NotApplicable(f"{params.ranges} takes no rows with missing values; minmax does")
     quantise = _dynamic if params.mode == "dynamic" else _static
+    lstms = _lstms(parent.graph.graph, params, only)
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        made = quantise(parent.graph, params, context, Path(folder), only)
-        if dialect(params) == INT8_TRT or only is not None:
-            return made
-        return _recurrent(made, params, Path(folder))
+        try:
+            made = quantise(parent.graph, params, context, Path(folder), only)
+        except NotApplicable:
+            if only is None or not lstms:
+                raise
+            made = parent.graph
+        return _recurrent(made, lstms, params, Path(folder)) if lstms else made
 
 
 @contextmanager
@@ -138,6 +142,9 @@ def _static(
     given, ready, made = (folder / f"{n}.onnx" for n in ("given", "ready", "int8"))
     onnx.save(graph, given)  # given a ModelProto it would move its weights away
     quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)
+    nodes = integers.chosen(onnx.load(ready).graph, only)
+    if not nodes:  # of an empty list the quantiser makes all nodes
+        raise NotApplicable("every layer multiplies stacks of matrices, which stay in float")
     trt = params.dialect == INT8_TRT
     q.quantize_static(
         str(ready),
@@ -149,7 +156,7 @@ def _static(
         per_channel=True,
         reduce_range=params.narrow,
         calibrate_method=_method(params.ranges),
-        nodes_to_quantize=integers.chosen(onnx.load(ready).graph, only),
+        nodes_to_quantize=nodes,
         op_types_to_quantize=[*graphs.WEIGHTED, *integers.BETWEEN, *integers.MOVES],
         extra_options={
             "ActivationSymmetric": trt,
@@ -195,21 +202,30 @@ def _dynamic(
     return onnx.load(made)
 
 
-def _recurrent(graph: "onnx.ModelProto", params: Params, folder: Path) -> "onnx.ModelProto":
-    """Return the graph with its LSTMs on integers, ranges found in each call: an operator of ONNX
+def _lstms(graph: "onnx.GraphProto", params: Params, only: Collection[str] | None) -> list[str]:
+    """Return the names of the LSTMs to quantise: none for TensorRT."""
+    if dialect(params) == INT8_TRT:
+        return []
+    found = [n.name for n in graph.node if n.op_type == "LSTM"]
+    return found if only is None else [name for name in found if name in only]
+
+
+def _recurrent(
+    graph: "onnx.ModelProto", lstms: list[str], params: Params, folder: Path
+) -> "onnx.ModelProto":
+    """Return the graph with LSTMs on integers, ranges found in each call: an operator of ONNX
     Runtime's, which has none with static ranges.
     """
     import onnx
     from onnxruntime import quantization as q
 
-    if not any(n.op_type == "LSTM" for n in graph.graph.node):
-        return graph
     given, made = folder / "float_lstm.onnx", folder / "int8_lstm.onnx"
     onnx.save(graph, given)
     q.quantize_dynamic(
         str(given),
         str(made),
         op_types_to_quantize=["LSTM"],
+        nodes_to_quantize=lstms,
         per_channel=True,
         reduce_range=params.narrow,
         weight_type=q.QuantType.QInt8,

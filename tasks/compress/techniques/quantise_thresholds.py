@@ -5,7 +5,7 @@ number there, so that no training row changes sides. A leaf's value keeps some o
 for a smaller file as it lies on disk, which stores 32 bits a number: for the packed one (zstd).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -40,6 +40,12 @@ def note(params: Params) -> str:
 def applies(parent: Parent) -> str | None:
     """Return None, or why there are no trees."""
     return ensembles.unfit(parent.graph.graph)
+
+
+def milder(params: Params) -> list[dict[str, Any]]:
+    """Return params that leave more bits."""
+    more = sorted({min(params.bits + bits, MANTISSA) for bits in (2, 5, 9)} - {params.bits})
+    return [{"bits": bits} for bits in more]
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":

@@ -1,9 +1,9 @@
 """Layers that lose too much kept as they were, until the drop is surely small enough.
 
-It follows a technique that works layer by layer (`ptq_int8`, `ptq_int4`). Each layer is quantised
-alone to find its part in the loss; those of the largest part stay in float32, as few as the bound
-on the drop asks for, on the training rows that the fit kept back (on all of them, where a model was
-fitted elsewhere): the judged rows choose nothing.
+It follows a technique that works layer by layer on the graph (`ptq_int8`, `ptq_int4`, `fp16`,
+`bf16`). Each layer is changed alone to find its part in the loss; those of the largest part stay in
+float32, as few as the bound on the drop asks for, on the training rows that the fit kept back (on
+all of them, where a model was fitted elsewhere): the judged rows choose nothing.
 Not for a drop that all layers share, which costs most of the gain.
 """
 
@@ -15,13 +15,14 @@ from pydantic import Field
 from tasks.compress import drops, graphs, layers
 from tasks.compress.protocol import Context, NotApplicable, Parent, dialect_of
 from tasks.core import scoring
-from tasks.core.plugins import PluginParams
+from tasks.core.plugins import PluginParams, plugin
 
 if TYPE_CHECKING:
     import onnx
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scipy")
 PRECISION = ""
+NO_LAYERS = "it puts layers of the technique before it back as they were"
 
 
 class Params(PluginParams):
@@ -36,9 +37,16 @@ class Params(PluginParams):
 
 def applies(parent: Parent) -> str | None:
     """Return None, or why there are no layers to keep."""
-    if parent.last is None or not layers.by_layer(parent.last[1]):
-        return "it follows a technique that works layer by layer (ptq_int8, ptq_int4)"
-    return None
+    if parent.last is not None and layers.by_layer(parent.last[1]):
+        return None
+    why = "it follows a technique that works layer by layer (ptq_int8, ptq_int4, fp16, bf16)"
+    return why + _instead(parent.earlier[-1]) if parent.earlier else why
+
+
+def _instead(name: str) -> str:
+    """Return what leaves layers as they are where another technique comes before."""
+    keeps = "keep" in plugin("technique", name).Params.model_fields
+    return f"; {name} leaves layers as they are by its param `keep`" if keeps else ""
 
 
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":

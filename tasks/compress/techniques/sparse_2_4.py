@@ -6,6 +6,7 @@ zero takes as long as any weight, nor for layers whose inputs are no multiple of
 """
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
@@ -26,6 +27,10 @@ class Params(PluginParams):
 
     epochs: int = Field(default=3, ge=0, description="of fine-tuning")
     rate: float = Field(default=0.25, gt=0, description="share of the model's own learning rate")
+    keep: list[networks.LayerName] = Field(
+        default_factory=list,
+        description="layers left as they are, by the names that `temper explain` gives",
+    )
 
 
 applies = networks.unfit
@@ -53,7 +58,7 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
         NotApplicable: no layer's inputs are a multiple of four.
     """
     model = networks.with_module(parent.fitted, copy.deepcopy(parent.fitted.module))
-    layers = networks.layers(model.module)
+    layers = networks.layers(model.module, params.keep)
     masks = {
         f"{name}.weight": _mask(layer.weight.detach())
         for name, layer in layers
@@ -66,6 +71,12 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
         if name in masks:
             weight.data.mul_(masks[name])
     return networks.tuned(model, parent, context, Tuning(params.epochs, params.rate, masks))
+
+
+def alone(parent: Parent, params: Params, context: Context) -> Iterator[tuple[str, Any]]:
+    """Yield each layer with the model in which that one alone is changed, not fitted further."""
+    whole = shrink(parent, params.model_copy(update={"epochs": 0}), context)
+    yield from networks.one_by_one(parent.fitted, whole)
 
 
 def _mask(weight: Any) -> Any:

@@ -32,6 +32,11 @@ def applies(parent: Parent) -> str | None:
     return None
 
 
+def milder(params: Params) -> list[dict[str, Any]]:
+    """Return params that leave more of the trees."""
+    return [{"share": round(1 - (1 - params.share) * part, 3)} for part in (0.75, 0.5, 0.25)]
+
+
 def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """Return the model with its first trees only.
 

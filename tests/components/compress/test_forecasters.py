@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.schema import ROW, Column, Table
 from tasks.features.params import Params
-from tests.compressed import QUICK, Study, certificate, recipe_of
+from tests.compressed import QUICK, Study, certificate, recipe_of, technique
 from tests.forecasts import SEASON, series
 from tests.prepared import prepared
 
@@ -79,6 +79,18 @@ def test_integers_reach_the_lstm_too(study):
     assert certificate(folder)["weight_bytes"] < 0.5 * before["weight_bytes"]
 
 
+def test_an_lstm_is_among_the_layers_that_are_told_and_repaired(study):
+    int8 = technique("ptq_int8")
+    [told] = study.explained("lstm", "ptq_int8", int8)
+    lstms = [b for b in told.layers if b.operator == "LSTM"]
+    assert lstms
+    assert all(b.error > 0 and b.weights > 1000 for b in lstms)
+    folder = study.compressed("lstm", "repaired", int8, technique("repair", max_drop=0.5))
+    kept = certificate(folder)["facts"]["repair"]["kept_in_float"]
+    kinds = [n.op_type for n in onnx.load(folder / "model.onnx").graph.node]
+    assert kinds.count("DynamicQuantizeLSTM") == len([b for b in lstms if b.name not in kept])
+
+
 @pytest.mark.parametrize("model", ["lstm", "tcn"])
 def test_a_narrower_one_is_taught(study, model):
     stated = certificate(study.compressed(model, "taught", *recipe_of("distill")))
@@ -100,3 +112,16 @@ def test_a_sequence_regression_is_learnt_exported_and_compressed(tmp_path, model
     assert stated["metrics"]["forecast_mae"] < 0.92 * spread  # .77 is the season, which is not seen
     small = certificate(study.compressed(model, "fp16", *recipe_of("fp16")))
     assert small["status"] == "ok" or model in ("light_gbm", "xg_boost"), small["reason"]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("lstm", "bf16"), ("lstm", "prune_unstructured"), ("tcn", "sparse_2_4"), ("tft", "low_rank")],
+)
+def test_its_layers_are_told(study, model, name):
+    [told] = study.explained(model, name, *recipe_of(name))
+    assert told.layers
+    errors = [b.error for b in told.layers]
+    assert errors == sorted(errors, reverse=True)
+    assert 0 < errors[0] < 10
+    assert 0 < told.moved < 10

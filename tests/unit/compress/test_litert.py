@@ -10,7 +10,7 @@ import pytest
 
 from tasks.benchmark import loading, measuring
 from tasks.benchmark.subject import Rows, Subject
-from tasks.compress import applying, variants
+from tasks.compress import applying
 from tasks.compress.protocol import Converted, Parent
 from tasks.core import scoring
 from tasks.core.errors import ParamsError
@@ -149,6 +149,9 @@ def test_techniques_for_networks_change_a_keras_model_or_say_why_not(study):
     assert stated["status"] == "ok", stated["reason"]
     assert stated["nonzero_share"] == pytest.approx(0.4, abs=0.01)
     assert stated["agreement"] > 0.9
+    [told] = study.explained("given_keras", "pruned", pruned)
+    assert {b.name for b in told.layers} == {"dense", "dense_1", "dense_2"}
+    assert all(b.error > 0 and b.inside is None for b in told.layers)
     student = certificate(study.compressed("given_keras", "student", technique("distill")))
     assert student["status"] == "ok", student["reason"]
     assert student["weight_bytes"] < 0.6 * before["weight_bytes"]
@@ -183,8 +186,5 @@ def test_without_keras_other_models_get_a_reason(tmp_path):
     graph = onnx.load(made.fp32("mlp") / "model.onnx")
     parent = Parent(graph, made.model("mlp"), None, ("litert",), None, file)
     assert "nothing follows litert" in str(applying.unfit(technique("fp16"), parent))
-    with pytest.raises(ParamsError, match="no technique of it"):
-        variants.blame(
-            *(made.fp32("mlp"), made.fitted("mlp"), made.model("mlp"), [technique("litert")]),
-            *(made.data.folder, made.metrics, 1e-4, 8, FitContext()),
-        )
+    with pytest.raises(ParamsError, match="litert: the converter gives its file layers of its own"):
+        made.explained("mlp", "litert", technique("litert"))

@@ -172,5 +172,6 @@ def test_layers_of_4_bits_are_found_out_too(digits):
     assert [b.error for b in found] == sorted((b.error for b in found), reverse=True)
     assert np.isfinite([b.error for b in found]).all()
     assert layers.by_layer(technique("ptq_int8"))
-    assert not layers.by_layer(technique("fp16"))
+    assert layers.by_layer(technique("fp16"))
+    assert not layers.by_layer(technique("low_rank"))
     assert not layers.by_layer(technique("truncate"))
