@@ -28,8 +28,9 @@ def values(table: pl.LazyFrame, names: list[str], rows: int) -> dict[str, int]:
             here = table.select(some)
             if parts > 1:
                 here = here.filter(pl.col(some[0]).hash() % parts == part)
-            counted = here.select(pl.all().drop_nulls().n_unique()).collect(engine="streaming")
-            for name, count in counted.row(0, named=True).items():
+            counted = here.select(pl.all().drop_nulls().n_unique())
+            counts = counted.collect(engine="streaming" if rows > CELLS else "in-memory")
+            for name, count in counts.row(0, named=True).items():
                 found[name] = found.get(name, 0) + count
     return found
 
