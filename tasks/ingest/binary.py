@@ -1,5 +1,7 @@
 """Parquet and Arrow files to a frame of Temper's few types; their own types are kept to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +13,47 @@ from tasks.ingest.conversion import Typed, category_or_text, typed
 from tasks.ingest.options import ReadOptions
 
 
-def frame_of(path: Path, kind: str) -> pl.DataFrame:
+def scan_of(path: Path, kind: str) -> pl.LazyFrame:
     """Return the table of a Parquet or Arrow file as it is.
 
     Raises:
         DataError: the file is cut off or damaged, or has no rows or columns.
     """
-    try:
+    with _sound(path.name):
         if kind == "parquet":
-            frame = pl.read_parquet(path, glob=False)
+            table = pl.scan_parquet(path, glob=False)
         else:
             with open(path, "rb") as stream:
                 head = stream.read(6)
-            frame = (
-                pl.read_ipc(path, memory_map=False)
-                if head == b"ARROW1"
-                else pl.read_ipc_stream(path)
-            )
+            table = pl.scan_ipc(path) if head == b"ARROW1" else pl.read_ipc_stream(path).lazy()
+        width, rows = len(table.collect_schema()), table.select(pl.len()).collect().item()
+    if not width:
+        raise DataError(f"{path.name}: no columns")
+    if not rows:
+        raise DataError(f"{path.name}: {width} columns and no rows, expected rows of data")
+    return table
+
+
+def collected(table: pl.LazyFrame, name: str) -> pl.DataFrame:
+    """Return what is read of a file.
+
+    Raises:
+        DataError: the file, called `name` in the message, is damaged.
+    """
+    with _sound(name):
+        return table.collect()
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    try:
+        yield
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         reason = str(error).splitlines()[0][:120]
         raise DataError(
-            f"{path.name}: begins like {kind.title()} and cannot be read as such "
+            f"{name}: begins like Parquet or Arrow and cannot be read as such "
             f"({reason}): cut off or damaged; get it again"
         ) from None
-    if not frame.width:
-        raise DataError(f"{path.name}: no columns")
-    if not len(frame):
-        raise DataError(f"{path.name}: {frame.width} columns and no rows, expected rows of data")
-    return frame
 
 
 def settle(values: pl.Series, wanted: Type | None, options: ReadOptions) -> Typed | str:

@@ -21,6 +21,15 @@ CATEGORY_SHARE = 0.05
 MOST_CATEGORIES = 1000
 
 
+class Taken(NamedTuple):
+    """What a column was taken for, without its values; see `Typed`."""
+
+    type: Type
+    missing: dict[str, int]
+    taken_for: str | None = None
+    note: str | None = None
+
+
 class Typed(NamedTuple):
     """A column as typed values, and how that came about."""
 
@@ -30,6 +39,11 @@ class Typed(NamedTuple):
     unparsed: pl.Series  # bool, (row,): a value is there and is not of the type
     taken_for: str | None = None  # decimal comma, a date format …
     note: str | None = None
+
+    @property
+    def taken(self) -> Taken:
+        """Return all but the values."""
+        return Taken(self.type, self.missing, self.taken_for, self.note)
 
 
 def typed(

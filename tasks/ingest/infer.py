@@ -133,7 +133,7 @@ def _roles(
     """Return the columns with types and roles, the guesses behind them, and reasons by column."""
     types: dict[str, Type] = {n: each.type or "text" for n, each in first.columns.items()}
     frame, why = first.frame, {}
-    guesses = roles(frame, types, target)
+    guesses = roles(frame.get_column, types, target)
     text_file = first.source["format"]["kind"] == "delimited text"
     for name, guess in guesses.items():
         if text_file or types[name] not in ("category", "text") or guess.role == "split":
@@ -144,7 +144,7 @@ def _roles(
             frame = frame.with_columns(read.values)
             why[name] = f"text in the file that reads as {read.type}"
     if why:
-        guesses = roles(frame, types, target)
+        guesses = roles(frame.get_column, types, target)
     columns: Columns = {}
     for name in first.source["format"].get("left_out", []):
         columns[name] = Column(role="ignore")

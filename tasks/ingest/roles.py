@@ -1,6 +1,7 @@
 """What columns are for, guessed from their names and values; each guess with its reason."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -27,16 +28,18 @@ class RoleGuess(NamedTuple):
     suggestion: str | None = None
 
 
-def roles(frame: pl.DataFrame, types: dict[str, Type], target: str | None) -> dict[str, RoleGuess]:
-    """Return a guess for every column of `types` but the target."""
+def roles(
+    values: Callable[[str], pl.Series], types: dict[str, Type], target: str | None
+) -> dict[str, RoleGuess]:
+    """Return a guess for every column of `types` but the target; `values` gives a column's."""
     found: dict[str, RoleGuess] = {}
     for name, kind in types.items():
         if name != target:
-            found[name] = _role(frame[name], kind)
+            found[name] = _role(values(name), kind)
     times = [name for name, kind in types.items() if kind == "datetime" and name in found]
     times = [name for name in times if found[name].role == "feature"]
     if times:
-        chosen = min(times, key=lambda name: _time_rank(name, frame[name]))
+        chosen = min(times, key=lambda name: _time_rank(name, values(name)))
         for name in times:
             found[name] = (
                 RoleGuess("time", "dates and times; splits follow it")

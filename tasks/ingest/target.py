@@ -4,7 +4,7 @@ import polars as pl
 
 from tasks.core.errors import DataError
 from tasks.core.schema import Table
-from tasks.ingest.conversion import Typed
+from tasks.ingest.conversion import Taken
 
 MIN_ROWS = 10  # below, no part of a split would judge anything
 NUMERIC = ("integer", "float")
@@ -18,11 +18,18 @@ def check_rows(count: int, name: str) -> None:
 
 
 def check_target(
-    rows: pl.Series, found: Typed, raw: pl.Series, table: Table, name: str, nan_is_missing: bool
+    rows: pl.Series,
+    values: pl.Series,
+    found: Taken,
+    raw: pl.Series,
+    table: Table,
+    name: str,
+    nan_is_missing: bool,
 ) -> None:
     """Check a target's values against the task.
 
-    `rows` are the row numbers, `raw` the values before marks and NaN became null;
+    `rows` are the row numbers, `raw` the values before marks and NaN became null, `found` what they
+    were taken for;
     `nan_is_missing`: params say that NaN stands for a missing label.
 
     Raises:
@@ -37,7 +44,6 @@ def check_target(
             not_numbers = raw.is_nan() if raw.dtype.is_float() else raw.is_null() & False
         if not_numbers.any():
             raise DataError(f"{where}: {_at(rows, not_numbers, 'NaN')}; {REMEDY}")
-    values = found.values
     present = values.drop_nulls()
     if not len(present):
         raise DataError(

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.core import store
+from tasks.core import store, temporary
 from tasks.core.artifacts import Artifact
 from tasks.core.cache import cached
 from tasks.core.plugins import Plugin
 from tasks.core.schema import Table, save_columns
+from tasks.ingest.raw import kept_in
 
 
 @task(name="fetch", task_run_name="fetch", **cached("polars"))
@@ -28,9 +29,9 @@ def fetch(dataset: Plugin, label_source: str | None, origin: str) -> Artifact:
 @task(name="ingest", task_run_name="ingest", **cached("polars"))
 def ingest(raw: Artifact, dataset: Plugin, table: Table) -> Artifact:
     """Return `ingest/table`: table.parquet, columns.json, source.json, unparsed.parquet."""
-    reading = dataset.module.read(raw.path, dataset.typed, table)
-    with store.writing() as out:
-        reading.frame.write_parquet(out / "table.parquet")
+    with store.writing() as out, temporary.folder() as between, kept_in(between):
+        reading = dataset.module.read(raw.path, dataset.typed, table)
+        reading.table.sink_parquet(out / "table.parquet")
         reading.unparsed.write_parquet(out / "unparsed.parquet")
         save_columns(reading.columns, out)
         source = json.dumps(reading.source, indent=1, ensure_ascii=False, sort_keys=True)

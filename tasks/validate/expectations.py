@@ -35,13 +35,15 @@ def document(source: Path, out: Path, spec: Table, params: Params, series: bool 
     docs are Great Expectations' own. series: see `schema.rules`.
     """
     asked = params.expectations or Expectations.model_validate({})
-    frame = schema.checked_view(pl.read_parquet(source / "table.parquet"))
-    columns = {n: c for n, c in load_columns(source).items() if n in frame.columns}
-    found = whole.figures(frame, columns, spec)
+    raw = pl.scan_parquet(source / "table.parquet")
+    table = schema.checked_view(raw)
+    dtypes = dict(table.collect_schema())
+    columns = {n: c for n, c in load_columns(source).items() if n in dtypes}
+    found = whole.figures(table, columns, spec)
     now = datetime.now(UTC)
-    rules = schema.rules(columns, dict(frame.schema), series)
+    rules = schema.rules(columns, dtypes, series)
     batches = {
-        "rows": (_sample(frame, asked.sample_rows), _of_rows(rules, frame, params.max_bad_share)),
+        "rows": (_sample(raw, asked.sample_rows), _of_rows(rules, dtypes, params.max_bad_share)),
         "table": (_figure_row(found, now), _of_table(found, columns, spec, params.limits)),
     }
     left_out = {name: len(asked_of[MOST:]) for name, (_, asked_of) in batches.items()}
@@ -51,7 +53,7 @@ def document(source: Path, out: Path, spec: Table, params: Params, series: bool 
     result = {name: _stable(outcome) for name, outcome in outcomes.items()}
     content = {
         "success": all(r["success"] for r in result.values()),
-        "sample": {"rows": min(frame.height, asked.sample_rows), "of": frame.height},
+        "sample": {"rows": min(found["rows"], asked.sample_rows), "of": found["rows"]},
         "suites": result,
         "left_out": left_out,
     }
@@ -92,10 +94,12 @@ def _run(batches: dict[str, tuple[Any, list]], folder: Path) -> tuple[Any, dict[
     return context, results
 
 
-def _of_rows(rules: list[schema.Rule], frame: pl.DataFrame, bad: float) -> list[tuple[str, dict]]:
+def _of_rows(
+    rules: list[schema.Rule], dtypes: dict[str, pl.DataType], bad: float
+) -> list[tuple[str, dict]]:
     """Return what is expected of single values; a share of `bad` rows may fail."""
     mostly = 1 - bad
-    present = {"column_set": _plain(frame), "exact_match": True}
+    present = {"column_set": _plain(dtypes), "exact_match": True}
     made: list[tuple[str, dict]] = [("ExpectTableColumnsToMatchSet", present)]
     for rule in rules:
         at = {"column": rule.column, "mostly": mostly}
@@ -167,17 +171,18 @@ def _figure_row(found: dict[str, Any], now: datetime) -> pl.DataFrame:
     return pl.DataFrame([row], infer_schema_length=1)
 
 
-def _sample(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+def _sample(table: pl.LazyFrame, most: int) -> pl.DataFrame:
     """Return at most so many rows, drawn with a fixed seed, in table order, without images."""
-    if frame.height > rows:
-        frame = frame.sample(rows, seed=SEED).sort(ROW)
-    return frame.select(_plain(frame))
+    numbers = table.select(ROW).collect(engine="streaming")
+    if numbers.height > most:
+        drawn = numbers.sample(most, seed=SEED).lazy()
+        table = table.join(drawn, on=ROW, how="semi").sort(ROW)
+    plain = _plain(dict(table.collect_schema()))
+    return schema.checked_view(table.select(plain)).collect(engine="streaming")
 
 
-def _plain(frame: pl.DataFrame) -> list[str]:
-    return [
-        n for n, t in frame.schema.items() if n != ROW and not isinstance(t, pl.Array | pl.List)
-    ]
+def _plain(dtypes: dict[str, pl.DataType]) -> list[str]:
+    return [n for n, t in dtypes.items() if n != ROW and not isinstance(t, pl.Array | pl.List)]
 
 
 def _stable(result: Any) -> dict[str, Any]:

@@ -5,45 +5,51 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core import distinct
 from tasks.core.schema import ROW, Columns, Table, by_role
 from tasks.validate.params import Limits
 
 RARE = 10  # rows of a class below which its scores say little
 SHOWN = 12
+MOST_CLASSES = 5_000  # more are only counted
 
 
-def figures(frame: pl.DataFrame, columns: Columns, spec: Table) -> dict[str, Any]:
+def figures(table: pl.LazyFrame, columns: Columns, spec: Table) -> dict[str, Any]:
     """Return the figures of a table as JSON: rows, missing cells, target, duplicates, newest time.
 
-    NaN and blank text count as missing if `frame` is a `checked_view`.
+    NaN and blank text count as missing if `table` is a `checked_view`.
     """
-    dtypes = frame.schema  # made anew at each access
+    dtypes = table.collect_schema()
     names = [name for name in dtypes if name != ROW]
     plain = [n for n in names if not isinstance(dtypes[n], pl.Array | pl.List | pl.Binary)]
-    missing = frame.select(pl.col(names).null_count()).row(0, named=True)
-    distinct = frame.select(pl.col(plain).drop_nulls().n_unique()).row(0, named=True)
     floats = [name for name in plain if dtypes[name].is_float()]
-    infinite = frame.select(pl.col(floats).is_infinite().sum()).row(0, named=True) if floats else {}
     times = [name for name in by_role(columns, "time") if name in names]
+    asked = {
+        "missing": pl.col(names).null_count(),
+        "infinite": pl.col(floats).is_infinite().sum(),
+        "newest": pl.col(times).max(),
+        "oldest": pl.col(times).min(),
+    }
+    one_pass = [every.name.prefix(f"{figure} ") for figure, every in asked.items()]
+    row = table.select(pl.len(), *one_pass).collect(engine="streaming").row(0, named=True)
+
+    def of(figure: str, those: list[str]) -> dict[str, Any]:
+        return {name: row[f"{figure} {name}"] for name in those}
+
     return {
-        "rows": frame.height,
-        "missing": missing,
-        "distinct": distinct,
-        "infinite": {name: count for name, count in infinite.items() if count},
-        "duplicate_rows": repeats(frame, names),
-        "target": _target(frame[spec.target], spec),
-        "newest": {name: _text(frame[name].max()) for name in times},
-        "oldest": {name: _text(frame[name].min()) for name in times},
+        "rows": row["len"],
+        "missing": of("missing", names),
+        "distinct": distinct.values(table, plain, row["len"]),
+        "infinite": {name: count for name, count in of("infinite", floats).items() if count},
+        "duplicate_rows": distinct.repeats(table, names),
+        "target": _target(table, spec),
+        "newest": {name: _text(value) for name, value in of("newest", times).items()},
+        "oldest": {name: _text(value) for name, value in of("oldest", times).items()},
     }
 
 
-def repeats(frame: pl.DataFrame, names: list[str]) -> int:
-    """Return how many rows repeat an earlier one in these columns."""
-    return frame.height - frame.select(names).unique(maintain_order=False).height
-
-
 def table_checks(
-    found: dict[str, Any], frame: pl.DataFrame, columns: Columns, spec: Table, limits: Limits
+    found: dict[str, Any], table: pl.LazyFrame, columns: Columns, spec: Table, limits: Limits
 ) -> list[dict[str, Any]]:
     """Return each whole-table check: expected, found, ok, and whether it `stops` the run.
 
@@ -81,7 +87,7 @@ def table_checks(
         | {"ok": repeated <= limits.max_duplicate_share * rows}
     )
     for key in limits.unique:
-        count = repeats(frame, key)
+        count = distinct.repeats(table, key)
         checks.append(
             _entry("unique", ", ".join(key), "no two rows share it", f"{count} rows repeat one")
             | {"ok": count == 0}
@@ -154,18 +160,19 @@ def _values(found: dict[str, Any], spec: Table, limits: Limits) -> list[dict[str
     return checks
 
 
-def _target(target: pl.Series, spec: Table) -> dict[str, Any]:
-    target = target.drop_nulls()
-    distinct = target.n_unique()
+def _target(table: pl.LazyFrame, spec: Table) -> dict[str, Any]:
+    values = table.select(spec.target).drop_nulls()
     if spec.task == "classification":
-        if distinct > 5_000:
-            return {"distinct": distinct, "classes": {}}
-        counted = target.cast(pl.String).value_counts().sort(target.name)
-        return {"distinct": distinct, "classes": dict(counted.iter_rows())}
+        label = pl.col(spec.target).cast(pl.String)
+        classes = values.group_by(spec.target).len().with_columns(label).sort(spec.target)
+        counted = classes.collect(engine="streaming")
+        few = counted.height <= MOST_CLASSES
+        return {"distinct": counted.height, "classes": dict(counted.iter_rows()) if few else {}}
+    target = values.collect(engine="streaming").to_series().rechunk()
     if not target.dtype.is_numeric():
-        return {"distinct": distinct, "mean": None}
+        return {"distinct": target.n_unique(), "mean": None}
     statistics = {name: getattr(target, name)() for name in ("mean", "std", "min", "max")}
-    return {"distinct": distinct, **statistics}
+    return {"distinct": target.n_unique(), **statistics}
 
 
 def _entry(check: str, column: str | None, expected: str, found: Any) -> dict[str, Any]:

@@ -38,32 +38,34 @@ def judge(
     Raises:
         DataError: too many bad rows, or a limit of the whole table is broken; all of them listed.
     """
-    frame = pl.read_parquet(source / "table.parquet")
+    table = pl.scan_parquet(source / "table.parquet")
+    dtypes = dict(table.collect_schema())
     columns = load_columns(source)
-    if problems := _unusable(frame, columns, spec, params):
+    count = table.select(pl.len()).collect().item()
+    if problems := _unusable(dtypes, count, columns, spec, params):
         raise DataError(_message(problems))
-    present = set(frame.columns)
-    columns = {name: column for name, column in columns.items() if name in present}
+    columns = {name: column for name, column in columns.items() if name in dtypes}
     columns = _with_target(columns, spec.target)
-    asked = schema.rules(columns, dict(frame.schema), series)
+    asked = schema.rules(columns, dtypes, series)
     unread = quarantine.unparsed(source / "unparsed.parquet", columns)
-    view = schema.checked_view(frame)
-    failed = _failed(view, asked, unread)
+    failed = _failed(schema.checked_view(table), asked, unread)
     cells = pl.concat([unread, failed.drop("check")]).sort(ROW, maintain_order=True)
     shown = cells.select(pl.col(ROW).alias("row"), "column", "value", "reason")
     bad = cells.select(ROW).unique()
-    total = pl.concat([frame.select(ROW), bad]).unique().height
+    here = table.join(bad.lazy(), on=ROW, how="semi").select(pl.len())
+    total = count + bad.height - here.collect(engine="streaming").item()
     if bad.height > params.max_bad_share * total:
         quarantine.keep(shown, kept)
         problems.append(quarantine.too_many(cells, bad.height, total, params.max_bad_share, kept))
-    good = frame.join(bad, on=ROW, how="anti", maintain_order="left")
-    seen = view.join(bad, on=ROW, how="anti", maintain_order="left")
-    found = whole.figures(seen, columns, spec)
-    checks = whole.table_checks(found, seen, columns, spec, params.limits)
+    file = rows / "table.parquet"
+    frames.sink(table.join(bad.lazy(), on=ROW, how="anti", maintain_order="left"), file)
+    good = schema.checked_view(pl.scan_parquet(file))
+    found = whole.figures(good, columns, spec)
+    checks = whole.table_checks(found, good, columns, spec, params.limits)
     problems += [whole.problem(check) for check in checks if check["stops"] and not check["ok"]]
     if problems:
+        file.unlink()
         raise DataError(_message(problems))
-    frames.write(good, rows / "table.parquet")
     save_columns(columns, rows)
     frames.write(shown, report / "quarantine.parquet")
     content = {
@@ -79,22 +81,24 @@ def judge(
     (report / "checks.json").write_text(text)
 
 
-def _unusable(frame: pl.DataFrame, columns: Columns, spec: Table, params: Params) -> list[str]:
+def _unusable(
+    dtypes: dict[str, pl.DataType], rows: int, columns: Columns, spec: Table, params: Params
+) -> list[str]:
     """Return why the table cannot be judged at all."""
-    problems = schema.shape_problems(columns, dict(frame.schema), spec.target)
-    problems += _unknown_keys(params.limits.unique, frame.columns)
-    target = frame.schema.get(spec.target)
+    problems = schema.shape_problems(columns, dtypes, spec.target)
+    problems += _unknown_keys(params.limits.unique, list(dtypes))
+    target = dtypes.get(spec.target)
     if spec.task != "classification" and target is not None and not target.is_numeric():
         problems.append(
             f"target column {spec.target!r}: a {spec.task} needs numbers, found {target}. Correct "
             "the data, or set `task: classification`."
         )
-    if frame.height == 0:
+    if rows == 0:
         problems.append("the table has no rows")
     return problems
 
 
-def _failed(view: pl.DataFrame, asked: list[schema.Rule], unread: pl.DataFrame) -> pl.DataFrame:
+def _failed(view: pl.LazyFrame, asked: list[schema.Rule], unread: pl.DataFrame) -> pl.DataFrame:
     """Return the cells that break a rule, but for those that could not be read anyway."""
     lines = unread.filter(pl.col("column") == quarantine.LINE)  # nothing of them was read
     return (

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from tasks.core import distinct
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW, Column, Columns
 
 BLOCK = 32  # columns a Pandera schema: its cost a column grows with the width of the frame
+ROWS = 2**20  # rows that are checked at once
 NEEDED = ("target", "time", "group", "split")  # a row without one of these has no place in the run
 CELLS = {ROW: pl.UInt32, "column": pl.String, "value": pl.String, "reason": pl.String}
 _TYPES: dict[str, tuple[str, ...]] = {
@@ -86,9 +88,9 @@ def shape_problems(columns: Columns, dtypes: dict[str, pl.DataType], target: str
     return problems
 
 
-def checked_view(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with NaN and blank text as missing: what the checks look at."""
-    return frame.with_columns(
+def checked_view(table: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the table with NaN and blank text as missing: what the checks look at."""
+    return table.with_columns(
         pl.selectors.float().fill_nan(None),
         pl.when(pl.selectors.string().str.strip_chars() != "")
         .then(pl.selectors.string())
@@ -96,22 +98,27 @@ def checked_view(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def failing_cells(frame: pl.DataFrame, asked: list[Rule]) -> pl.DataFrame:
+def failing_cells(table: pl.LazyFrame, asked: list[Rule]) -> pl.DataFrame:
     """Return every cell that fails a rule: row, column, value, reason, check; in table order.
 
-    All rows and all rules are checked; `frame` is a `checked_view`.
+    All rows and all rules are checked, so many rows at a time; `table` is a `checked_view`.
     """
-    by_column: dict[str, list[Rule]] = {}
-    for rule in asked:
-        by_column.setdefault(rule.column, []).append(rule)
-    names = list(by_column)
+    of_rows, of_columns = _by_column(asked, unique=False), _by_column(asked, unique=True)
+    names = list(of_rows)
     found = [pl.DataFrame(schema={**CELLS, "check": pl.String})]
+    rows = table.select(pl.len()).collect().item()
     with _without_pandas():
-        for start in range(0, len(names), BLOCK):
-            block = {name: by_column[name] for name in names[start : start + BLOCK]}
-            found += _failures(frame, block)
+        for first in range(0, rows if names else 0, ROWS):
+            frame = table.select(ROW, *names).slice(first, ROWS).collect()
+            for start in range(0, len(names), BLOCK):
+                block = {name: of_rows[name] for name in names[start : start + BLOCK]}
+                found += _failures(frame, block)
+        for name, rules_ in of_columns.items():
+            twice = distinct.twins(table.select(ROW, name).drop_nulls(name), [name])
+            found += _failures(twice, {name: rules_})
+    positions = {rule.column: position for position, rule in reversed([*enumerate(asked)])}
     order = pl.DataFrame(
-        {"column": names, "position": range(len(names))},
+        {"column": list(positions), "position": list(positions.values())},
         schema={"column": pl.String, "position": pl.UInt32},
     )
     return (
@@ -120,6 +127,15 @@ def failing_cells(frame: pl.DataFrame, asked: list[Rule]) -> pl.DataFrame:
         .sort(ROW, "position", maintain_order=True)
         .drop("position")
     )
+
+
+def _by_column(asked: list[Rule], unique: bool) -> dict[str, list[Rule]]:
+    """Return by column the rules that need all of its values, or those that look at one row."""
+    found: dict[str, list[Rule]] = {}
+    for rule in asked:
+        if (rule.check == "unique") == unique:
+            found.setdefault(rule.column, []).append(rule)
+    return found
 
 
 def pandera_schema(block: dict[str, list[Rule]], dtypes: dict[str, pl.DataType]):

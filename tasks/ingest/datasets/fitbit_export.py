@@ -18,7 +18,8 @@ from tasks.core.schema import ROW, Table
 from tasks.ingest import conversion, several
 from tasks.ingest.encoding import to_utf8
 from tasks.ingest.options import ReadOptions
-from tasks.ingest.reading import UNPARSED, About, Reading, read_raw
+from tasks.ingest.raw import UNPARSED
+from tasks.ingest.reading import About, Reading, read_raw
 from tasks.ingest.sensors import made
 
 ORIGIN = "file"
@@ -132,22 +133,23 @@ def _days(path: Path, notes: list[str], bad: list[pl.DataFrame]) -> tuple[str, p
     options = ReadOptions()
     raw = read_raw(path, options)
     notes += [f"{path.name}: {note}" for note in raw.notes]
-    column = next(day for day in DAYS if day in raw.frame.columns)
+    frame = raw.table.collect()
+    column = next(day for day in DAYS if day in frame.columns)
     if len(raw.ragged):
         rows = ", ".join(map(str, raw.ragged[ROW].head(5)))
         raise DataError(f"{path.name}: rows with too many or too few fields: {rows}")
     text = pl.col(column).str.strip_chars()
     day = pl.coalesce(*(text.str.to_datetime(form, strict=False) for form in (*FORMS, *ISO)))
-    keys = raw.frame.select(
+    keys = frame.select(
         ROW, pl.col("Id").str.strip_chars().alias(PERSON), day.dt.truncate("1d").alias(DAY)
     )
-    wrong = raw.frame.filter(keys[DAY].is_null()).head(1)
+    wrong = frame.filter(keys[DAY].is_null()).head(1)
     if len(wrong):
         raise DataError(
             f"{path.name}: {column} in row {wrong[ROW][0]}: expected a day like 4/12/2016 (month "
             f"first) or 2016-04-12, found {wrong[column][0]!r:.40}"
         )
-    cells = raw.frame.drop(ROW, "Id", column)
+    cells = frame.drop(ROW, "Id", column)
     comma = raw.format["delimiter"] != "," and conversion.decimal_comma(cells)
     numbers = []
     for cell in cells:

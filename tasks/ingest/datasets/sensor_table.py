@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from tasks.core.errors import DataError
-from tasks.core.schema import ROW, Role, Table, Type, by_role
+from tasks.core.schema import Role, Table, Type, by_role
 from tasks.ingest import several
 from tasks.ingest.options import ReadOptions
-from tasks.ingest.reading import About, Raw, Reading, read_raw, settle
+from tasks.ingest.raw import Raw
+from tasks.ingest.reading import About, Reading, read_raw, settle
 from tasks.ingest.sensors import clocks, mixed, shapes, units
 
 ORIGIN = "file"
@@ -119,26 +120,25 @@ def _shaped(
     """Return the columns with one clock, wide, without those left out; the clock's name, and units
     that a long table states.
     """
-    frame, notes = found.frame, list(found.notes)
-    unknown = [c for c in (*params.leave_out, *params.units) if c not in frame.columns]
+    columns, notes = found.table, list(found.notes)
+    unknown = [c for c in (*params.leave_out, *params.units) if c not in found.names]
     if unknown and not params.name_column:
         raise DataError(f"ingest.options: no columns {', '.join(unknown)} in the file")
     if params.leave_out:
-        frame = frame.drop(params.leave_out)
+        columns = columns.drop(params.leave_out)
         notes.append(f"left out as params say: {', '.join(params.leave_out)}")
     clock = None
     if params.time is not None:
         names = (params.time,) if isinstance(params.time, str) else params.time
-        rest, clock = clocks.one(frame.drop(ROW), names, params.epoch, found.text, notes)
-        frame = rest.select(frame[ROW], *rest.columns)
+        columns, clock = clocks.one(columns, names, params.epoch, found.text, notes)
     types: dict[str, Type] = {clock: "datetime"} if clock and found.text else {}
-    found = found._replace(frame=frame, notes=notes, types=types)
+    found = found._replace(table=columns, notes=notes, types=types)
     told: dict[str, str] = {}
     if params.name_column and params.value_column and clock:
         if params.unit_column:
-            columns = (params.name_column, params.value_column, params.unit_column)
-            frame, told, said = mixed.one_a_name(found.frame, *columns, params.units)
-            found = found._replace(frame=frame, notes=[*found.notes, *said])
+            named = (params.name_column, params.value_column, params.unit_column)
+            frame, told, said = mixed.one_a_name(found.table.collect(), *named, params.units)
+            found = found._replace(table=frame.lazy(), notes=[*found.notes, *said])
         keys = [clock, sensor] if sensor else [clock]
         found = shapes.wide(found, keys, params.name_column, params.value_column)
     return found, clock, told

@@ -14,7 +14,7 @@ import polars as pl
 
 from tasks.core.counting import counted
 from tasks.core.errors import DataError
-from tasks.ingest.binary import frame_of
+from tasks.ingest.binary import collected, scan_of
 from tasks.ingest.pictures.pictures import Label, Pictures, labels_of, part_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -41,7 +41,7 @@ def parquet(path: Path) -> list[Encoded]:
     Raises:
         DataError: it is damaged, or has no such columns.
     """
-    frame = frame_of(path, "parquet")
+    frame = collected(scan_of(path, "parquet"), path.name)
     for name, dtype in frame.schema.items():  # Hugging Face keeps {bytes, path}
         if _packed(dtype):
             frame = frame.with_columns(pl.col(name).struct.field("bytes").alias(name))

@@ -14,9 +14,9 @@ FORM = "%Y-%m-%d %H:%M:%S%.6f"
 
 
 def one(
-    frame: pl.DataFrame, names: tuple[str, ...], epoch: Epoch | None, text: bool, notes: list[str]
-) -> tuple[pl.DataFrame, str]:
-    """Return the frame with one column of times, and its name.
+    table: pl.LazyFrame, names: tuple[str, ...], epoch: Epoch | None, text: bool, notes: list[str]
+) -> tuple[pl.LazyFrame, str]:
+    """Return the table with one column of times, and its name.
 
     `text`: the columns hold what a text file says, and so does the new one; what is no time stays
     as it is written there, for the quarantine. In a file with types of its own it becomes null.
@@ -24,18 +24,24 @@ def one(
     Raises:
         DataError: a column is not there, or the columns together are no times.
     """
+    schema = table.collect_schema()
+    every = schema.names()
     for name in names:
-        if name not in frame.columns:
-            raise DataError(unknown_column("ingest.options.time", name, frame.columns))
+        if name not in every:
+            raise DataError(unknown_column("ingest.options.time", name, every[1:]))
     if len(names) == 1:
-        made, target = frame[names[0]], names[0]
+        target = names[0]
+        if not epoch and (text or schema[target] != pl.String):
+            return table, target
+        made = table.select(target).collect().to_series()
         if epoch:
             made = _from_epoch(made, epoch, text)
             notes.append(f"{target}: {epoch} since 1970 turned to times (UTC)")
-        elif made.dtype == pl.String and not text:
+        else:
             made = _parsed(made, notes)
-        return frame.with_columns(made.alias(target)), target
-    joined = _joined(frame.select(names))
+        rest = table.drop(target)  # else the texts are read again with any other column
+        return rest.with_columns(made.alias(target)).select(every), target
+    joined = _joined(table.select(names).collect())
     if joined.null_count() == len(joined):
         raise DataError(
             f"ingest.options.time: {', '.join(names)} are no times together; expected "
@@ -45,11 +51,11 @@ def one(
     notes.append(f"{TIME}: made of {', '.join(names)}")
     if joined.null_count():
         notes.append(f"{TIME}: {joined.null_count()} rows have no such time: missing")
-    rest = [name for name in frame.columns if name not in names]
+    rest = [name for name in every if name not in names]
     if TIME in rest:
         raise DataError(f"the file has a column {TIME!r} already, which {names} would become")
-    at = frame.columns.index(names[0])
-    return frame.with_columns(made.alias(TIME)).select(*rest[:at], TIME, *rest[at:]), TIME
+    at = every.index(names[0])
+    return table.with_columns(made.alias(TIME)).select(*rest[:at], TIME, *rest[at:]), TIME
 
 
 def _joined(parts: pl.DataFrame) -> pl.Series:

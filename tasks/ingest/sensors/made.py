@@ -6,7 +6,8 @@ import polars as pl
 
 from tasks.core.schema import ROW, Role, Table
 from tasks.ingest.options import ReadOptions
-from tasks.ingest.reading import UNPARSED, About, Raw, Reading, settle
+from tasks.ingest.raw import UNPARSED, Raw, numbered
+from tasks.ingest.reading import About, Reading, settle
 from tasks.ingest.sensors.units import described
 
 
@@ -28,8 +29,7 @@ def reading(
     """
     frame = made.frame
     if ROW not in frame.columns:
-        rows = pl.int_range(1, len(frame) + 1, eager=True, dtype=pl.UInt32).alias(ROW)
-        frame = frame.select(rows, *frame.columns)
-    raw = Raw(frame, False, pl.DataFrame(schema=UNPARSED), {"kind": "made"}, made.notes)
+        frame = numbered(frame.lazy()).collect()
+    raw = Raw(frame.lazy(), False, pl.DataFrame(schema=UNPARSED), {"kind": "made"}, made.notes)
     found = settle(raw, about, table, ReadOptions(licence=licence))
     return described(found, table, made.units, roles)

@@ -4,7 +4,8 @@ import polars as pl
 
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW
-from tasks.ingest.reading import Raw, unknown_column
+from tasks.ingest.raw import Raw, numbered
+from tasks.ingest.reading import unknown_column
 from tasks.ingest.sensors import mixed
 
 NTH = "__nth__"
@@ -23,31 +24,32 @@ def stacked(raws: dict[str, Raw], sensor: str | None) -> Raw:
         raise DataError(
             "some files are text (CSV) and some are not (Parquet, Arrow): ingest them apart"
         )
-    shared = set.intersection(*(set(raw.frame.columns[1:]) for raw in raws.values()))
+    shared = set.intersection(*(set(raw.names[1:]) for raw in raws.values()))
     if not shared:
         raise DataError(f"the files have no column in common: {', '.join(raws)}")
-    frames, ragged, notes, before = [], [], [], 0
-    every = list(dict.fromkeys(name for raw in raws.values() for name in raw.frame.columns[1:]))
+    tables, ragged, notes, before = [], [], [], 0
+    every = list(dict.fromkeys(name for raw in raws.values() for name in raw.names[1:]))
     for file, raw in raws.items():
-        frame = raw.frame.drop(ROW)
+        table = raw.table.with_columns((pl.col(ROW) + before).cast(pl.UInt32))
         if sensor:
-            if sensor in frame.columns:
+            if sensor in raw.names:
                 raise DataError(f"{file}: has a column {sensor!r}; leave sensor_from_file out")
-            frame = frame.with_columns(pl.lit(file.split(".")[0]).alias(sensor))
-        frames.append(frame)
+            table = table.with_columns(pl.lit(file.split(".")[0]).alias(sensor))
+        tables.append(table)
         ragged.append(raw.ragged.with_columns(pl.col(pl.UInt32) + before))
-        before += len(frame)
-        lacking = [name for name in every if name not in frame.columns]
+        before += raw.rows
+        lacking = [name for name in every if name not in raw.names]
         told = [*raw.notes, *([f"has no {', '.join(lacking)}: missing"] if lacking else [])]
         notes += [f"{file}: {note}" for note in told] if len(raws) > 1 else told
     try:
-        frame = pl.concat(frames, how="diagonal_relaxed")
+        table = pl.concat(tables, how="diagonal_relaxed")
+        table.collect_schema()
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"columns of the same name are of different kinds: {reason}") from None
     first = next(iter(raws.values()))
     shown = {**first.format, **({"files": len(raws)} if len(raws) > 1 else {})}
-    return Raw(_numbered(frame), kinds.pop(), pl.concat(ragged), shown, notes)
+    return Raw(table, kinds.pop(), pl.concat(ragged), shown, notes)
 
 
 def wide(raw: Raw, keys: list[str], name: str, value: str) -> Raw:
@@ -59,7 +61,7 @@ def wide(raw: Raw, keys: list[str], name: str, value: str) -> Raw:
     Raises:
         DataError: a column is not there.
     """
-    frame, notes = raw.frame, list(raw.notes)
+    frame, notes = raw.table.collect(), list(raw.notes)
     for column, option in ((name, "name_column"), (value, "value_column")):
         if column not in frame.columns:
             raise DataError(unknown_column(f"ingest.options.{option}", column, frame.columns))
@@ -76,16 +78,14 @@ def wide(raw: Raw, keys: list[str], name: str, value: str) -> Raw:
     distinct = cells.unique(maintain_order=True)
     if len(distinct) < len(cells):
         notes.append(f"long table: {len(cells) - len(distinct)} rows repeat another exactly")
-    numbered = distinct.with_columns(
-        pl.int_range(pl.len()).over(*keys, name).cast(pl.UInt32).alias(NTH)
-    )
-    several = int((numbered[NTH] > 0).sum())
+    nth = distinct.with_columns(pl.int_range(pl.len()).over(*keys, name).cast(pl.UInt32).alias(NTH))
+    several = int((nth[NTH] > 0).sum())
     if several:
         notes.append(
             f"long table: {several} values stand at a time that has one of this name already: on "
             "rows of their own"
         )
-    made = numbered.pivot(
+    made = nth.pivot(
         on=name, index=[*keys, NTH], values=value, aggregate_function=None, maintain_order=True
     ).drop(NTH)
     notes.append(f"long table: {len(frame)} rows to {len(made)}, a column for each {name}")
@@ -93,10 +93,5 @@ def wide(raw: Raw, keys: list[str], name: str, value: str) -> Raw:
     ragged = raw.ragged.with_columns(
         (pl.int_range(pl.len(), dtype=pl.UInt32) + len(made) + 1).cast(pl.UInt32).alias(ROW)
     )
-    frame = _numbered(pl.concat([made, blank]))
-    return Raw(frame, raw.text, ragged, raw.format, notes, raw.types)
-
-
-def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    rows = pl.int_range(1, len(frame) + 1, eager=True, dtype=pl.UInt32).alias(ROW)
-    return frame.select(rows, *frame.columns)
+    table = numbered(pl.concat([made, blank]).lazy())
+    return Raw(table, raw.text, ragged, raw.format, notes, raw.types)

@@ -40,7 +40,7 @@ def table(rows: int = 200) -> pl.DataFrame:
 
 def test_expectations_of_the_table_judge_the_figures_that_polars_found():
     frame = table()
-    found = figures.figures(frame, COLUMNS, SPEC)
+    found = figures.figures(frame.lazy(), COLUMNS, SPEC)
     row = suite._figure_row(found, NOW).row(0, named=True)
     asked = suite._of_table(found, COLUMNS, SPEC, Limits(min_class_share=0.05, max_age_days=30))
     bounds = {at["column"]: (at.get("min_value"), at.get("max_value")) for _, at in asked}
@@ -55,10 +55,10 @@ def test_expectations_of_the_table_judge_the_figures_that_polars_found():
 
 
 def test_the_sample_is_bounded_in_order_and_always_the_same():
-    sample = suite._sample(table(), 50)
+    sample = suite._sample(table().lazy(), 50)
     assert sample.height == 50
     assert sample["id"].is_sorted()
-    assert sample.equals(suite._sample(table(), 50))
+    assert sample.equals(suite._sample(table().lazy(), 50))
     assert ROW not in sample.columns
 
 

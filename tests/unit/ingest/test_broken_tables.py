@@ -43,6 +43,13 @@ def cut(path: Path, data: bytes, keep: float) -> None:
     path.write_bytes(data[: int(len(data) * keep)])
 
 
+def damaged_parquet(path: Path) -> None:
+    parquet(path, Y)
+    content = bytearray(path.read_bytes())
+    content[4:60] = b"?" * 56  # behind the magic: the first column's pages
+    path.write_bytes(content)
+
+
 def truncated_parquet(path: Path) -> None:
     parquet(path, Y)
     cut(path, path.read_bytes(), 0.6)
@@ -146,6 +153,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], Any], Table, tuple[str, ...]]] = {
         REGRESSION,
         ("gzip", "damaged"),
     ),
+    "damaged parquet": ("t.parquet", damaged_parquet, REGRESSION, ("Parquet", "damaged")),
     "truncated parquet": ("t.parquet", truncated_parquet, REGRESSION, ("Parquet", "cut off")),
     "empty parquet": (
         "t.parquet",

@@ -1,13 +1,15 @@
 """The tasks of ingest: what lies in the store, and that it depends on nothing else."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tasks.core.plugins import Plugin
-from tasks.core.schema import ROW, Table, load_columns
+from tasks.core.schema import ROW, Column, Table, load_columns
+from tasks.ingest import raw
 from tasks.ingest.task import fetch, ingest
 
 TABLE = Table(task="regression", target="y")
@@ -26,11 +28,11 @@ def test_files_and_digests(tmp_path: Path):
         path.parent.mkdir()
         path.write_text(content)
         dataset = Plugin(kind="dataset", name="table")
-        raw = fetch.fn(dataset, str(path), dataset.module.origin(dataset.typed, path))
-        assert raw.name == "raw"
-        assert raw.file("t.csv").read_text() == content
-        made = ingest.fn(raw, dataset, TABLE)
-        digests.add((raw.digest, made.digest))
+        got = fetch.fn(dataset, str(path), dataset.module.origin(dataset.typed, path))
+        assert got.name == "raw"
+        assert got.file("t.csv").read_text() == content
+        made = ingest.fn(got, dataset, TABLE)
+        digests.add((got.digest, made.digest))
     assert len(digests) == 1
     assert sorted(p.name for p in made.path.iterdir()) == [
         "columns.json",
@@ -48,3 +50,37 @@ def test_files_and_digests(tmp_path: Path):
     assert pl.read_parquet(made.file("unparsed.parquet")).rows() == [
         (21, "__line__", "1", "1 fields, expected 3")
     ]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+@pytest.mark.parametrize("listed", [{}, {"n": Column(type="float"), "y": Column(type="float")}])
+def test_a_large_table_is_read_in_lots_with_the_same_bytes(
+    kind: str, listed: dict[str, Column], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    hours = [datetime(2024, 1, 1) + timedelta(hours=n) for n in range(30)]
+    frame = pl.DataFrame(
+        {
+            "when": [str(hour) for hour in hours],
+            "sensor": pl.Series(["a", "b", None] * 10, dtype=pl.Categorical),
+            "n": pl.Series(range(30), dtype=pl.Int32),
+            "gaps": [1.5, float("nan"), None, 2.5, 3.5] * 6,
+            "same": [2.5] * 30,
+            "y": [n % 7 + 0.5 for n in range(30)],
+        }
+    )
+    path = tmp_path / f"t.{kind}"
+    {"parquet": frame.write_parquet, "arrow": frame.write_ipc, "csv": frame.write_csv}[kind](path)
+    tables = [Table(task="regression", target="y", columns=listed, extra_columns="ignore")]
+    datasets = [Plugin(kind="dataset", name="table")]
+    if not listed:
+        options = {"time": "when", "sensor": "sensor", "leave_out": ["same"]}
+        tables.append(Table(task="forecast", target="gaps"))
+        datasets.append(Plugin(kind="dataset", name="sensor_table", params=options))
+    for dataset, table in zip(datasets, tables, strict=True):
+        made = set()
+        for cells in (10**6, 1):
+            monkeypatch.setattr(raw, "CELLS", cells)
+            given = fetch.fn(dataset, str(path), dataset.module.origin(dataset.typed, path))
+            made.add(ingest.fn(given, dataset, table).digest)
+        assert len(made) == 1
+    assert not list((tmp_path / "home" / "tmp").iterdir())

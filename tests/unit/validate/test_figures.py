@@ -14,8 +14,8 @@ def judged(columns: dict, task: str, cells: dict, **limits) -> tuple[dict, dict]
     rows = len(next(iter(cells.values())))
     frame = pl.DataFrame({ROW: pl.Series(range(1, rows + 1), dtype=pl.UInt32), **cells})
     spec = Table.model_validate({"task": task, "target": "y"})
-    found = figures.figures(frame, columns, spec)
-    checks = figures.table_checks(found, frame, columns, spec, Limits(min_rows=1, **limits))
+    found = figures.figures(frame.lazy(), columns, spec)
+    checks = figures.table_checks(found, frame.lazy(), columns, spec, Limits(min_rows=1, **limits))
     failed = {(c["check"], c["column"]): c["stops"] for c in checks if not c["ok"]}
     assert all(figures.problem(check) for check in checks)
     return found, failed
@@ -72,7 +72,7 @@ def test_each_rule_has_its_expectation():
     column = Column(type="integer", min=0, max=3, values=[0, 1, 2, 3], unique=True, nullable=False)
     frame = pl.DataFrame({ROW: [1, 2], "a": [0, 1], "y": [0.5, 1.5]})
     rules = schema.rules({"a": column, "y": TARGET}, dict(frame.schema))
-    made = expectations._of_rows(rules, frame, bad=0.25)
+    made = expectations._of_rows(rules, dict(frame.schema), bad=0.25)
     kinds = [kind for kind, at in made if at.get("column") == "a"]
     assert kinds == [
         "ExpectColumnValuesToNotBeNull",

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core import distinct
 from tasks.core.errors import DataError
 from tasks.core.schema import ROW, Column, Table, load_columns, save_columns
-from tasks.validate import aside
+from tasks.validate import aside, schema
 from tasks.validate.judge import judge
 from tasks.validate.params import Params
 
@@ -245,3 +246,29 @@ def test_rows_set_aside_are_told(bench, temper_home, tmp_path):
     told = aside.told(bench.report, kept)
     assert told is not None
     assert told.startswith(f"validate: 3 of 200 rows set aside, most often age: {reason} (2); all")
+
+
+def test_a_large_table_is_judged_in_slices_with_the_same_bytes(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    frame = table(200).with_columns(
+        pl.Series("age", [*map(float, rng.integers(-1, 60, 198)), None, float("nan")]),
+        pl.Series("code", [*range(150), *range(50)]),
+        pl.Series("note", rng.choice([" ", "x", None], 200).tolist()),
+    )
+    frame = pl.concat([frame, frame[:9].with_columns(pl.col(ROW) + 200)])
+    columns = COLUMNS | {"code": Column(type="integer", unique=True), "note": Column(type="text")}
+    unparsed = [(12, "age", "forty"), (14, "__line__", "3,4,5"), (300, "__line__", "")]
+    made = []
+    for limit in (10**6, 7):
+        monkeypatch.setattr(schema, "ROWS", limit)
+        monkeypatch.setattr(distinct, "CELLS", limit)
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        bench = Bench(folder)
+        checks = bench.run(frame, columns, unparsed=unparsed, max_bad_share=0.6)
+        counts = {(c["check"], c["column"]): c["failed_rows"] for c in checks["checks"]}
+        assert (checks["rows"], counts[("unique", "code")]) == (210, 59)
+        files = sorted(p for f in (bench.rows, bench.report) for p in f.iterdir())
+        made.append([(path.name, path.read_bytes()) for path in files])
+    assert made[0] == made[1]
+    assert len(made[0]) == 4

@@ -22,7 +22,7 @@ def failing(columns: dict[str, Column], **cells) -> list[tuple]:
     """Return (row, column, value, reason, check) of what fails."""
     table = frame(**cells)
     asked = schema.rules(columns, dict(table.schema))
-    return schema.failing_cells(schema.checked_view(table), asked).rows()
+    return schema.failing_cells(schema.checked_view(table.lazy()), asked).rows()
 
 
 @pytest.mark.parametrize(
