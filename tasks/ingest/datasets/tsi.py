@@ -139,10 +139,16 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
     """
     unknown: set[str] = set()
     numbers = [name for name, _ in FIELDS.values()]
+    places, nothing = {key: at for at, key in enumerate(FIELDS, 1)}, [None] * len(FIELDS)
 
-    def row(moment: str, document: dict[str, Any]) -> tuple:
-        unknown.update(key for key in document if key not in FIELDS and key not in OTHERS)
-        return moment, *(values.number(document.get(key)) for key in FIELDS)
+    def row(moment: str, document: dict[str, Any]) -> list:
+        found: list = [moment, *nothing]
+        for key, value in document.items():
+            if (place := places.get(key)) is not None:
+                found[place] = values.number(value)
+            elif key not in OTHERS:
+                unknown.add(key)
+        return found
 
     frame = days.table({d: raw / d for d in parts(params)}, DEVICE, numbers, row)
     if frame.is_empty():

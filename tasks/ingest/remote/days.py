@@ -9,7 +9,7 @@ without a sound day lie in `<part>/undated.parquet`, as they came: no table is m
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ SETTLED = "settled"
 TIME = "time"
 SUFFIX = ".parquet"
 UNDATED = f"undated{SUFFIX}"
+WRITTEN = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 
 class Written(NamedTuple):
@@ -120,7 +121,7 @@ def documents(folder: Path) -> Iterator[tuple[date, str, dict[str, Any]]]:
 
 
 def table(
-    parts: dict[str, Path], group: str, numbers: list[str], row: Callable[[str, dict], tuple]
+    parts: dict[str, Path], group: str, numbers: list[str], row: Callable[[str, dict], Sequence]
 ) -> pl.DataFrame:
     """Return a row a document: `group` (String, the part), time (Datetime) and numbers (Float64).
 
@@ -161,7 +162,7 @@ def windows(days: list[date], most: int) -> list[list[date]]:
 
 
 def _text(document: dict) -> str:
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    text = WRITTEN.encode(document)
     try:
         text.encode()
     except UnicodeEncodeError:  # half a character

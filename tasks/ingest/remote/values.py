@@ -39,4 +39,4 @@ def day(text: object) -> date | None:
 
 def moment(time: datetime) -> str:
     """Return a time in UTC as text that sorts as times do."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
