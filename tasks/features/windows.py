@@ -190,11 +190,13 @@ def _cycles(params: Forecast, step_s: float, span_s: float) -> list[str]:
 def _check(count: int, grids: list[_Grid], sequence: Sequence, params: Forecast) -> None:
     if not count:
         longest = max(len(g.target) for g in grids)
+        seen = "target" if sequence.own_past else "channels"
         raise DataError(
             f"no window fits: {sequence.context} steps of the past and {sequence.ahead[-1]} ahead "
-            f"want {sequence.context + sequence.ahead[-1]} steps of {sequence.step_s:g} s with the "
-            f"target there; the longest group has {longest}. Lower features.forecast.context or "
-            "horizon, or fill gaps in `clean`"
+            f"want {sequence.context + sequence.ahead[-1]} steps of {sequence.step_s:g} s, the "
+            f"{seen} there in {params.least_present:.0%} of the past and the target in all "
+            f"{sequence.horizon} of the horizon; the longest group has {longest}. Lower "
+            "features.forecast.context, horizon, lead or stride, or fill gaps in `clean`"
         )
     size = 4 * count * (sequence.past_size + sequence.horizon * (len(sequence.known) + 2)) / 2**20
     if size > params.max_mib:
@@ -228,6 +230,11 @@ def _channels(frame: pl.DataFrame, spec: Table, params: Forecast) -> list[str]:
         for name in [*(params.channels or []), *params.known]
         if name not in numeric
     ]
+    if spec.target in params.known:
+        problems.append(
+            f"features.forecast.known: expected columns that are known in advance, found "
+            f"{spec.target!r}, the target"
+        )
     if problems:
         raise ParamsError("\n".join(problems))
     features = [n for n in by_role(spec.columns, "feature") if n in numeric]

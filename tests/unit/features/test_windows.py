@@ -170,6 +170,10 @@ def test_what_is_no_grid_is_refused(change, error, words):
 def test_unknown_channels_and_too_much_memory_are_refused():
     with pytest.raises(ParamsError, match="zz"):
         windows.cut(table(), SPEC, Forecast(context=5, channels=["zz"]))
+    for own_past in (True, False):
+        params = Forecast(context=5, known=["y"], own_past=own_past)
+        with pytest.raises(ParamsError, match="known in advance, found 'y', the target"):
+            windows.cut(table(), SPEC, params)
     big = table(20_000, homes="a", step=timedelta(seconds=60))
     with pytest.raises(DataError, match=r"Raise features\.forecast\.stride"):
         windows.cut(big, SPEC, Forecast(context=500, max_mib=10))
