@@ -26,7 +26,7 @@ class Windows:
 
     frame: a row an origin: row number, time, group, the target at the origin, `past`, `future` and
     static columns; y: (n, horizon) float64; spec: the columns of `frame`; sequence: its `scale` is
-    still 0.
+    still 0, its `block` as long as horizon and season together.
     """
 
     frame: pl.DataFrame
@@ -76,7 +76,6 @@ def cut(frame: pl.DataFrame, spec: Table, params: Forecast) -> Windows:
         season=season,
         step_s=step_s,
         scale=0.0,
-        block=max(1, round((params.horizon + season) / params.stride) * len(groups)),
     )
     values = frame.select(pl.col(channels).cast(pl.Float32)).to_numpy()
     target = frame[spec.target].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -97,6 +96,9 @@ def _made(
     chosen = [_origins(grid, sequence, params) for grid in grids]
     count = sum(map(len, chosen))
     _check(count, grids, sequence, params)
+    apart = float(np.median(np.concatenate([[params.stride], *map(np.diff, chosen)])))
+    block = max(1, round((sequence.horizon + sequence.season) / apart) * len(grids))
+    sequence = sequence.model_copy(update={"block": block})
     reach, on = sequence.context, sequence.ahead
     past, future, y, rows = [], [], [], []
     for grid, origins in zip(grids, chosen, strict=True):
