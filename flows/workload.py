@@ -86,6 +86,18 @@ class Workload(PluginParams):
             )
         return self
 
+    @model_validator(mode="after")
+    def _target_is_not_seen(self) -> "Workload":
+        ahead = self.table.task in AHEAD_OF_TIME and self.features.forecast.first > 0
+        seen = tasks.clean.params.including_now(self.clean, self.table.target)
+        if seen and not ahead:
+            raise ValueError(
+                f"clean.steps: {', '.join(seen)} would make features of {self.table.target} as it "
+                "is in the row whose value is to be told; leave the target out there, or take its "
+                "`lags`"
+            )
+        return self
+
     @property
     def series(self) -> bool:
         """Return whether rows are put together with their neighbours in time: by steps of clean, or

@@ -8,6 +8,7 @@ A step is a module of `tasks.clean.steps` with
     def findings(before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params)
         -> list[Finding]                                                         (optional)
     def looks_ahead(params: Params) -> str                                       (optional)
+    def includes_now(params: Params, target: str) -> bool                        (optional)
     def looks(params: Params) -> bool                                            (optional)
     def leaves(params: Params) -> Known                                          (optional)
     def from_file(frame: pl.LazyFrame, columns: Columns, params: Params, place: Path, device: str,
@@ -33,6 +34,8 @@ looks: whether `apply` computes something of the table's values, beyond its time
 leaves: what is known of the order and the grid of the rows behind it.
 looks_ahead: why a row depends on later ones; "" where it does not. No such step makes the inputs
     of a forecast, unless params allow it.
+includes_now: whether it makes features of the target as it is in the row itself. None does where
+    the target of that row is to be told.
 
 Steps that are one plan (`accounts: rows`) are computed together, without the table between two of
 them: nothing can be said of each, nor of cells. A plan ends before a step that looks at values,

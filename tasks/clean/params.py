@@ -69,6 +69,15 @@ def looking_ahead(params: Params) -> list[str]:
     return [f"{name}: {why}" for name, why in found if why]
 
 
+def including_now(params: Params, target: str) -> list[str]:
+    """Return the steps that make features of the target's value in the same row."""
+    return [
+        step.name
+        for step in params.steps
+        if (check := getattr(step.module, "includes_now", None)) and check(step.typed, target)
+    ]
+
+
 def by_time(params: Params) -> bool:
     """Return whether a step puts rows into the order of time, or makes new ones of many."""
     return any(accounting.kind(step.module) != "keeps" for step in params.steps)

@@ -65,6 +65,10 @@ class Measured(PluginParams):
         "regression stays as it was measured",
     )
 
+    def takes(self, target: str) -> bool:
+        """Return whether the step works on the target."""
+        return self.target and (not self.columns or target in self.columns)
+
 
 def measured(frame: pl.LazyFrame, columns: Columns, params: Measured, step: str) -> list[str]:
     """Return the numeric columns that a step works on, in table order.

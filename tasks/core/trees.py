@@ -70,6 +70,7 @@ def join(trees: list[dict[str, np.ndarray]], target: Any, strict: bool) -> Trees
         none = [np.zeros(size, bool) for size in sizes]
         each = [tree.get("missing", no) for tree, no in zip(trees, none, strict=True)]
         missing = np.concatenate(each) & inner
+        missing = missing if missing.any() else None
     return Trees(
         start=start,
         feature=feature,

@@ -26,7 +26,7 @@ class Windows:
 
     frame: a row an origin: row number, time, group, the target at the origin, `past`, `future` and
     static columns; y: (n, horizon) float64; spec: the columns of `frame`; sequence: its `scale` is
-    still 0.
+    still 0, its `block` as long as horizon and season together.
     """
 
     frame: pl.DataFrame
@@ -76,7 +76,6 @@ def cut(frame: pl.DataFrame, spec: Table, params: Forecast) -> Windows:
         season=season,
         step_s=step_s,
         scale=0.0,
-        block=max(1, round((params.horizon + season) / params.stride) * len(groups)),
     )
     values = frame.select(pl.col(channels).cast(pl.Float32)).to_numpy()
     target = frame[spec.target].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -97,6 +96,9 @@ def _made(
     chosen = [_origins(grid, sequence, params) for grid in grids]
     count = sum(map(len, chosen))
     _check(count, grids, sequence, params)
+    apart = float(np.median(np.concatenate([[params.stride], *map(np.diff, chosen)])))
+    block = max(1, round((sequence.horizon + sequence.season) / apart) * len(grids))
+    sequence = sequence.model_copy(update={"block": block})
     reach, on = sequence.context, sequence.ahead
     past, future, y, rows = [], [], [], []
     for grid, origins in zip(grids, chosen, strict=True):
@@ -190,11 +192,13 @@ def _cycles(params: Forecast, step_s: float, span_s: float) -> list[str]:
 def _check(count: int, grids: list[_Grid], sequence: Sequence, params: Forecast) -> None:
     if not count:
         longest = max(len(g.target) for g in grids)
+        seen = "target" if sequence.own_past else "channels"
         raise DataError(
             f"no window fits: {sequence.context} steps of the past and {sequence.ahead[-1]} ahead "
-            f"want {sequence.context + sequence.ahead[-1]} steps of {sequence.step_s:g} s with the "
-            f"target there; the longest group has {longest}. Lower features.forecast.context or "
-            "horizon, or fill gaps in `clean`"
+            f"want {sequence.context + sequence.ahead[-1]} steps of {sequence.step_s:g} s, the "
+            f"{seen} there in {params.least_present:.0%} of the past and the target in all "
+            f"{sequence.horizon} of the horizon; the longest group has {longest}. Lower "
+            "features.forecast.context, horizon, lead or stride, or fill gaps in `clean`"
         )
     size = 4 * count * (sequence.past_size + sequence.horizon * (len(sequence.known) + 2)) / 2**20
     if size > params.max_mib:
@@ -228,6 +232,11 @@ def _channels(frame: pl.DataFrame, spec: Table, params: Forecast) -> list[str]:
         for name in [*(params.channels or []), *params.known]
         if name not in numeric
     ]
+    if spec.target in params.known:
+        problems.append(
+            f"features.forecast.known: expected columns that are known in advance, found "
+            f"{spec.target!r}, the target"
+        )
     if problems:
         raise ParamsError("\n".join(problems))
     features = [n for n in by_role(spec.columns, "feature") if n in numeric]

@@ -184,7 +184,7 @@ def _correlations(rows: Rows, prepared: Prepared) -> dict[str, Any]:
     frame = _last(_trained(rows, prepared), rows)
     reach = int(max(DAY_S / rows.step_s, LAGS - 1))
     if sequence:
-        reach = max(sequence.season, sequence.horizon)
+        reach = max(sequence.season, int(sequence.ahead[-1]))
     lags = sorted({int(lag) for lag in np.linspace(0, min(reach, ROWS // 2), LAGS)})
     target = rows.names[0] if sequence else prepared.meta.target
     by, found = [*rows.keys, rows.time], {name: [] for name in rows.names}

@@ -7,20 +7,22 @@ import numpy as np
 from tasks.core.trees import LEAF
 
 
-def of_tree(tree: Any, columns: np.ndarray, width: int, count: int) -> dict[str, np.ndarray]:
+def of_tree(
+    tree: Any, columns: np.ndarray, width: int, count: int, missing: bool = False
+) -> dict[str, np.ndarray]:
     """Return a `sklearn.tree._tree.Tree`, one of `count` averaged ones: its values are divided.
 
-    They stand in `columns` of `width`.
+    They stand in `columns` of `width`. missing: whether it says where missing values go.
     """
     values = np.zeros((tree.node_count, width))
     values[:, columns] = tree.value[:, 0, :] / count
-    return {
+    tracks = {"missing": tree.missing_go_to_left.astype(bool)} if missing else {}
+    return tracks | {
         "feature": np.where(tree.children_left < 0, LEAF, tree.feature),
         "threshold": tree.threshold,
         "left": tree.children_left,
         "right": tree.children_right,
         "values": values,
-        **_missing(tree.missing_go_to_left),
     }
 
 
@@ -34,13 +36,8 @@ def of_histograms(predictor: Any) -> dict[str, np.ndarray]:
         "left": nodes["left"].astype(int),
         "right": nodes["right"].astype(int),
         "values": nodes["value"][:, None],
-        **_missing(nodes["missing_go_to_left"]),
+        "missing": nodes["missing_go_to_left"].astype(bool),
     }
-
-
-def _missing(left: np.ndarray) -> dict[str, np.ndarray]:
-    """Return where missing values go left; nothing if nowhere, as where the fit saw none."""
-    return {"missing": left.astype(bool)} if left.any() else {}
 
 
 def problem(tree: dict[str, np.ndarray], features: int) -> str | None:

@@ -21,6 +21,11 @@ class Params(Back):
     """`by`: how far back, each a whole number of the grid's steps."""
 
 
+def includes_now(params: Params, target: str) -> bool:
+    """Return whether features are made of the target as it is in the row itself."""
+    return bool(params.by) and params.takes(target)
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with the changes."""
     return beside(

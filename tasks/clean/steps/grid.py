@@ -94,6 +94,11 @@ def leaves(params: Params) -> Known:
     return Known(ordered=True, apart=length(params.every))
 
 
+def includes_now(params: Params, target: str) -> bool:
+    """Return whether features are made of the target as it is in the row itself."""
+    return params.of_target and bool(params.windows)
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the grid, ordered by series and time, with new row numbers.
 

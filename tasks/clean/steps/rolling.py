@@ -53,6 +53,11 @@ class Params(Measured):
     statistics: Statistics = Field(default=["mean", "std"], min_length=1)
 
 
+def includes_now(params: Params, target: str) -> bool:
+    """Return whether features are made of the target as it is in the row itself."""
+    return bool(params.windows) and params.takes(target)
+
+
 def apply(frame: pl.LazyFrame, columns: Columns, params: Params) -> tuple[pl.LazyFrame, Columns]:
     """Return the frame with `<name>_<window>_<statistic>`."""
     if not params.windows:

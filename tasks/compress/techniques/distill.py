@@ -109,10 +109,12 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
     """
     teacher = parent.model.module
     trees = bool(networks.unfit(parent))
-    if params.into and np.isnan(context.data.X).any():
+    data = context.data
+    if trees and data.task == "forecast":
+        raise NotApplicable("trees of a forecast give quantiles, which do not mix with its target")
+    if params.into and (np.isnan(data.X).any() or np.isnan(data.X_stop).any()):
         raise NotApplicable("values are missing, and a network that is fitted here takes none")
     module, small = _student(parent, params, context.meta.task)
-    data = context.data
     with progress.within(0.0, 0.5, "alone"):
         rows = data
         if params.into and data.task == "classification":  # as many steps as the one that is taught

@@ -84,16 +84,10 @@ def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
             if above >= 0 and not cut[above]:
                 worth = (cost[above] - within[above]) / max(leaves[above] - 1, 1)
                 heapq.heappush(heap, (worth, int(above)))
-    return in_order(
-        trees.start[:-1],
-        trees.target,
-        trees.strict,
-        feature=np.where(cut, LEAF, trees.feature),
-        threshold=trees.threshold,
-        left=trees.left,
-        right=trees.right,
-        values=np.where(cut[:, None], means, trees.values),
-    )
+    nodes = {n: a for n, a in trees.arrays().items() if n not in ("start", "target")}
+    nodes["feature"] = np.where(cut, LEAF, trees.feature)
+    nodes["values"] = np.where(cut[:, None], means, trees.values)
+    return in_order(trees.start[:-1], trees.target, trees.strict, **nodes)
 
 
 def _parents(trees: Trees) -> tuple[np.ndarray, np.ndarray]:

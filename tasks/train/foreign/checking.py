@@ -90,6 +90,16 @@ def one_input(found: str, features: int, where: str, also: str = "") -> ParamsEr
     )
 
 
+def no_number(bad: Any, X: np.ndarray, names: list[str], where: str) -> ParamsError:
+    """Return the error of a model that gives none where values are missing, in the rows `bad`."""
+    columns = [names[at] for at in np.flatnonzero(np.isnan(X[bad]).any(axis=0))]
+    return ParamsError(
+        f"{where}: it gives no number where values are missing, in {int(bad.sum())} of "
+        f"{len(X)} rows that were tried; missing in {', '.join(columns[:8])}. Fill them in the "
+        "file, leave such rows out, or give a model that knows missing values"
+    )
+
+
 def verified(
     graph: "onnx.ModelProto", expected: np.ndarray, X: np.ndarray, library: str, where: str
 ) -> "onnx.ModelProto":

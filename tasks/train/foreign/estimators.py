@@ -47,9 +47,19 @@ def read(content: bytes, X: np.ndarray, data: FitData, where: str) -> checking.R
     except sklearn_steps.Unwritten as why:
         raise ParamsError(f"{where}: {_name(last)}: {why}") from None
     made = graph.model(matrix(X.shape[1]), end, output_name(data.task), width)
-    predict = estimator.predict if data.task == "regression" else estimator.predict_proba
-    graph = checking.verified(made, predict(X), X, "scikit-learn", where)
+    graph = checking.verified(made, _predicted(estimator, X, data, where), X, "scikit-learn", where)
     return checking.Read(graph, *sklearn_steps.trees_of(last))
+
+
+def _predicted(estimator: Any, X: np.ndarray, data: FitData, where: str) -> np.ndarray:
+    predict = estimator.predict if data.task == "regression" else estimator.predict_proba
+    try:
+        return predict(X)
+    except ValueError:  # most take no missing values
+        lacking = np.isnan(X).any(axis=1)
+        if not lacking.any():
+            raise
+        raise checking.no_number(lacking, X, data.feature_names, where) from None
 
 
 def _loaded(content: bytes, where: str) -> Any:

@@ -11,7 +11,7 @@ from tasks.core.fitting import FitData
 from tasks.core.graph import output_name, rename
 from tasks.core.home import project
 from tasks.train.foreign import boosters, estimators, graphs, inputs, programs
-from tasks.train.foreign.checking import Read, outputs
+from tasks.train.foreign.checking import Read, no_number, outputs
 
 if TYPE_CHECKING:
     import onnx
@@ -72,7 +72,7 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
         ParamsError: it is of no kind that is read, does not suit the table, or its graph does not
             give what its library gives.
     """
-    X = _tried(data.X)
+    X = _tried(data)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         read = Read(graphs.read(content, X, data, where))
@@ -91,10 +91,10 @@ def graph_of(content: bytes, path: Path, data: FitData, where: str) -> Read:
     return read._replace(graph=graph)
 
 
-def _tried(X: np.ndarray) -> np.ndarray:
+def _tried(data: FitData) -> np.ndarray:
     """Return the first rows, and the first of those with missing values, as float32."""
-    lacking = X[np.isnan(X).any(axis=1)][:ROWS]
-    return np.ascontiguousarray(np.concatenate([X[:ROWS], lacking]), np.float32)
+    lacking = [X[np.isnan(X).any(axis=1)][:ROWS] for X in (data.X, data.X_stop)]
+    return np.ascontiguousarray(np.concatenate([data.X[:ROWS], *lacking]), np.float32)
 
 
 def _knows_missing(found: np.ndarray, X: np.ndarray, names: list[str], where: str) -> None:
@@ -105,12 +105,7 @@ def _knows_missing(found: np.ndarray, X: np.ndarray, names: list[str], where: st
     """
     bad = np.isnan(X).any(axis=1) & ~np.isfinite(found).all(axis=1)
     if bad.any():
-        columns = [names[at] for at in np.flatnonzero(np.isnan(X[bad]).any(axis=0))]
-        raise ParamsError(
-            f"{where}: it gives no number where values are missing, in {int(bad.sum())} of "
-            f"{len(X)} rows that were tried; missing in {', '.join(columns[:8])}. Fill them in the "
-            "file, leave such rows out, or give a model that knows missing values"
-        )
+        raise no_number(bad, X, names, where)
 
 
 def _finished(

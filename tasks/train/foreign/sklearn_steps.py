@@ -84,7 +84,7 @@ def _forest(graph: Graph, x: str, last: Any) -> Written:
         raise Unwritten(f"{last.n_outputs_} targets at once")
     grown = [e.tree_ for e in getattr(last, "estimators_", [last])]
     columns = np.arange(width)
-    single = [sklearn_trees.of_tree(tree, columns, width, len(grown)) for tree in grown]
+    single = [sklearn_trees.of_tree(tree, columns, width, len(grown), True) for tree in grown]
     target = np.zeros(len(single))
     return _trees(graph, x, single, target, width, np.zeros(width), "identity", last)
 

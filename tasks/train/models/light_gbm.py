@@ -194,7 +194,7 @@ def to_onnx(model: Model | WindowTrees, missing: bool = False) -> Any:
     missing: whether it says where missing values go, for a model that was fitted elsewhere.
 
     Raises:
-        ValueError: it would have to, and zeros count as missing.
+        ValueError: it is to, and zeros count as missing.
     """
     if isinstance(model, WindowTrees):
         return window_trees.to_onnx(

@@ -99,6 +99,12 @@ def test_a_narrower_one_is_taught(study, model):
     assert set(stated["facts"]["distill"]) == {"alone", "taught"}
 
 
+def test_trees_of_a_forecast_teach_none(study):
+    stated = certificate(study.compressed("light_gbm", "taught", *recipe_of("distill")))
+    assert stated["status"] == "not_applicable", stated["reason"]
+    assert "quantiles" in stated["reason"]
+
+
 @pytest.mark.parametrize("model", ["light_gbm", "xg_boost", "lstm", "tcn", "tft"])
 def test_a_sequence_regression_is_learnt_exported_and_compressed(tmp_path, model):
     study = made(tmp_path, own_past=False, horizon=1, known=[])

@@ -71,6 +71,13 @@ def test_a_sequence_regression_tells_the_target_from_the_other_channels(lead, fi
     assert names[-2:] == [f"cosine of day[+{first + 1}]", "kind"]
 
 
+@pytest.mark.parametrize(("every", "stride", "block"), [(1, 1, 50), (1, 5, 10), (10, 1, 4)])
+def test_a_block_is_as_long_as_horizon_and_season_however_rare_origins_are(every, stride, block):
+    frame = table(200).with_columns(y=pl.when(pl.int_range(pl.len()) % every == 0).then("y"))
+    params = Forecast(own_past=False, context=5, calendar=False, stride=stride)
+    assert windows.cut(frame, SPEC, params).sequence.block == block
+
+
 def test_a_forecast_may_begin_some_steps_later():
     made = windows.cut(table(), SPEC, PARAMS.model_copy(update={"lead": 6}))
     np.testing.assert_array_equal(made.y[:, 0], made.frame["y"].to_numpy() + 6)
@@ -170,6 +177,10 @@ def test_what_is_no_grid_is_refused(change, error, words):
 def test_unknown_channels_and_too_much_memory_are_refused():
     with pytest.raises(ParamsError, match="zz"):
         windows.cut(table(), SPEC, Forecast(context=5, channels=["zz"]))
+    for own_past in (True, False):
+        params = Forecast(context=5, known=["y"], own_past=own_past)
+        with pytest.raises(ParamsError, match="known in advance, found 'y', the target"):
+            windows.cut(table(), SPEC, params)
     big = table(20_000, homes="a", step=timedelta(seconds=60))
     with pytest.raises(DataError, match=r"Raise features\.forecast\.stride"):
         windows.cut(big, SPEC, Forecast(context=500, max_mib=10))

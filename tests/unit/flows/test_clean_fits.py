@@ -34,6 +34,31 @@ def test_steps_that_look_ahead_are_refused_where_the_past_alone_is_known(monkeyp
 
 
 @pytest.mark.parametrize(
+    "step",
+    [
+        {"rolling": {"windows": ["1h"], "target": True}},
+        {"differences": {"by": ["1h"], "columns": ["y"], "target": True}},
+        {"grid": {"windows": ["1h"], "of_target": True}},
+    ],
+)
+def test_the_target_of_a_row_is_not_seen_where_it_is_to_be_told(step):
+    section = SECTION | {"clean": {"steps": ["types", step]}}
+    forecast = section | {"table": {"task": "forecast", "target": "y"}}
+    assert workload.build("w", forecast)
+    beside = {"features": {"forecast": {"own_past": False}}}
+    for told in (section, forecast | beside):
+        with pytest.raises(ParamsError, match=f"{next(iter(step))} would make features of y as"):
+            workload.build("w", told)
+    later = {"features": {"forecast": {"own_past": False, "lead": 1}}}
+    assert workload.build("w", forecast | later)
+    (name,) = step
+    others = {name: {k: v for k, v in step[name].items() if "target" not in k and k != "columns"}}
+    lags = {"lags": {"by": ["1h"], "columns": ["y"], "target": True}}
+    fine = {"clean": {"steps": ["types", others, lags]}}
+    assert workload.build("w", forecast | beside | fine)
+
+
+@pytest.mark.parametrize(
     ("task", "steps", "series"),
     [
         ("regression", ["types", "sentinels"], False),

@@ -131,6 +131,11 @@ def test_a_sequence_regression_has_no_past_of_its_target_to_draw(temper_home):
     assert max(found["drivers"]["light_gbm"], key=found["drivers"]["light_gbm"].get) == "heat"
 
 
+def test_correlations_reach_as_far_ahead_as_is_forecast(temper_home):
+    found = series.facts(made(2, lead=40)[0], {"models": [], "primary": ""})
+    assert found["correlations"]["lags"][-1] == 41
+
+
 def test_without_a_time_column_there_are_no_series(sources):
     by_name = {source.name: source for source in sources}
     assert series.facts(by_name, {}) == {}
