@@ -28,7 +28,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "tcn": {"epochs": 15, "width": 16, "batch_size": 16, "learning_rate": 0.02},
     "tft": {"epochs": 8, "width": 8, "batch_size": 16, "learning_rate": 0.02},
 }
-QUICK["average"] = {"members": {n: QUICK.get(n, {}) for n in ("climatology", "light_gbm", "tcn")}}
+BRIEF = {"tcn": {**QUICK["tcn"], "epochs": 4}, "light_gbm": QUICK["light_gbm"], "climatology": {}}
+QUICK["average"] = {"members": BRIEF}
 CASES = [(name, task) for name in NAMES for task in plugins.plugin("model", name).TASKS]
 
 
@@ -93,17 +94,22 @@ def saved(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def fit(name: str, data: FitData, **context: Any) -> Any:
+def fit(name: str, data: FitData, **settings: Any) -> Any:
     module = plugins.plugin("model", name)
-    return module.fit(data, module.Params(**QUICK.get(name, {})), FitContext(seed=5, **context))
+    return module.fit(data, module.Params(**QUICK.get(name, {}) | settings), FitContext(seed=5))
 
 
 class Fitted(dict[tuple[str, str], tuple[FitData, Any]]):
     """Every plugin, fitted once for each of its tasks, when it is first asked for."""
 
+    def __init__(self) -> None:
+        self.shares: dict[tuple[str, str], list[float]] = {}  # of the work, as each fit told them
+
     def __missing__(self, case: tuple[str, str]) -> tuple[FitData, Any]:
         data = make(case[1], plugins.plugin("model", case[0]).NEEDS_IMAGE)
-        self[case] = (data, fit(case[0], data))
+        shares = self.shares[case] = []
+        with progress.to(lambda share, text: shares.append(share)):
+            self[case] = (data, fit(case[0], data))
         return self[case]
 
 
@@ -274,6 +280,7 @@ def test_curves_are_finite_numbers_of_one_length(fitted, name, task):
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_it_fits_without_rows_for_early_stopping(name, task):
+    """Two epochs, where there are some: the first ends without those rows, and one follows it."""
     module = plugins.plugin("model", name)
     data = make(task, module.NEEDS_IMAGE)
     none = FitData(
@@ -281,17 +288,15 @@ def test_it_fits_without_rows_for_early_stopping(name, task):
         n_classes=data.n_classes, image_shape=data.image_shape, feature_names=data.feature_names,
         sequence=data.sequence,
     )  # fmt: skip
-    model = fit(name, none)
+    model = fit(name, none, **({"epochs": 2} if "epochs" in QUICK.get(name, {}) else {}))
     assert np.isfinite(module.predict(model, data.X_stop)).all()
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
-def test_long_fits_report_their_progress(name, task):
-    module = plugins.plugin("model", name)
-    shares: list[float] = []
-    with progress.to(lambda share, text: shares.append(share)):
-        model = fit(name, make(task, module.NEEDS_IMAGE))
-    if module.curves(model):
+def test_long_fits_report_their_progress(fitted, name, task):
+    _, model = fitted[name, task]
+    shares = fitted.shares[name, task]
+    if plugins.plugin("model", name).curves(model):
         assert shares
         assert shares == sorted(shares)
 

@@ -1,5 +1,6 @@
 """A project of a test's own: a copy of this one with `micro` active, used as a user would."""
 
+import compileall
 import json
 import os
 import re
@@ -8,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import psutil
 import pytest
 
-from tasks.core import locks
+from tasks.core import child, locks
 
 ROOT = Path(__file__).parents[2]
 TEMPER = ("-m", "flows.cli")
@@ -22,6 +25,7 @@ OWN = ("TEMPER_", "PREFECT_", "DVC_", "MLFLOW_", "PYTHONPATH", "COV")
 MEASURING = {
     k: v for k, v in os.environ.items() if k.startswith("COV")
 }  # a command half as slow again
+Done = subprocess.CompletedProcess[str]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +41,7 @@ class Project:
     def __init__(self, folder: Path, home: Path | None = None) -> None:
         self.folder = folder
         self.home = home or folder / ".temper"
+        self.modes: dict[Path, int] = {}  # what its first run left in the home
         self.user = folder.parent / "user"  # $HOME
         self.user.mkdir(exist_ok=True)
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {
@@ -187,13 +192,23 @@ def in_the_sessions_home(session_home: str) -> Iterator[None]:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Give a project in which nothing ran yet; to be cloned, not to be changed."""
     project = copy_project(tmp_path_factory.mktemp("fresh") / "project")
+    for top in ("flows", "tasks"):  # by their content: clones are younger
+        mode = PycInvalidationMode.CHECKED_HASH
+        assert compileall.compile_dir(project.folder / top, quiet=1, invalidation_mode=mode)
     yield project
     project.end()
 
 
+def clone_files(fresh: Project, folder: Path) -> None:
+    """Make a git clone of the fresh project, with its compiled code: each process needs that."""
+    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
+    for path in fresh.folder.rglob("__pycache__"):
+        shutil.copytree(path, folder / path.relative_to(fresh.folder))
+
+
 def cloned(fresh: Project, folder: Path, database: Path) -> Project:
     """Return a git clone of the fresh project with a home of its own, Prefect's tables in it."""
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
+    clone_files(fresh, folder)
     project = Project(folder)
     project.home.mkdir(mode=0o700)
     shutil.copyfile(database, project.home / "prefect.db")
@@ -212,11 +227,20 @@ def clone(fresh: Project, new_database: Path, tmp_path: Path) -> Iterator[Projec
 def ran(
     fresh: Project, new_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    """Give a project in which `temper run micro` went through once."""
+    """Give a project in which `temper run micro` went through once, under the usual umask."""
     project = cloned(fresh, tmp_path_factory.mktemp("ran") / "project", new_database)
-    done = project.run(*project.command("run", "micro"), **MEASURING)
+    project.home.chmod(0o755)  # as `dvc push` makes it, where it comes first
+    (project.home / "prefect.db").chmod(0o600)
+    before = os.umask(0o022)
+    try:
+        done = project.run(*project.command("run", "micro"), **MEASURING)
+    finally:
+        os.umask(before)
     assert done.returncode == 0, done.stdout + done.stderr
-    yield project
+    for path in [project.home, *project.home.rglob("*")]:
+        project.modes[path.relative_to(project.home)] = path.stat().st_mode
+    with locks.held(project.home / "locks" / "server-clients", shared=True):  # its server stays
+        yield project
     project.end()
 
 
@@ -224,5 +248,53 @@ def ran(
 def beside(fresh: Project, ran: Project, tmp_path: Path) -> Project:
     """Give a clone that works in the home of the project that ran."""
     folder = tmp_path / "beside"
-    subprocess.run(["git", "clone", "-q", str(fresh.folder), str(folder)], check=True)
+    clone_files(fresh, folder)
     return Project(folder, ran.home)
+
+
+@pytest.fixture
+def main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Give a function that runs `temper` in this process, and returns how it ended."""
+    from flows import cli
+
+    def run(*arguments: object) -> Done:
+        words = ["temper", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return Done(words, code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def here(
+    main: Callable[..., Done], api: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Project], Callable[..., Done]]]:
+    """Give a function that takes this process to a project, on the session's server, and returns
+    `main`: a third of the time of `Project.temper`, where the process is not what is looked at.
+    Children come from the session's home: what works in a project's is ended with the project.
+    """
+    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    child.warm(("tasks.compress.variants", "tasks.train.fitting", "onnx", "onnxruntime"))
+    with ExitStack() as settings:
+
+        def inside(project: Project) -> Callable[..., Done]:
+            for name in ("TEMPER_HOME", "TEMPER_PROJECT", "HOME", "GIT_CONFIG_GLOBAL"):
+                monkeypatch.setenv(name, project.environment[name])
+            monkeypatch.setenv("PREFECT_API_URL", api)
+            records = str(project.home / "records")
+            monkeypatch.setenv("PREFECT_LOCAL_STORAGE_PATH", records)
+            settings.enter_context(temporary_settings({PREFECT_LOCAL_STORAGE_PATH: records}))
+            monkeypatch.chdir(project.folder)
+            return main
+
+        yield inside

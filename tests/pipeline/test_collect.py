@@ -11,8 +11,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.workload import build
 from tasks.core.artifacts import folder_digest
@@ -144,18 +142,23 @@ def leaks(text: str) -> bool:
     return any(form in text for form in (TOKEN, "3fJ9", "Zq=eret", "Zq%3Deret"))
 
 
-def test_what_is_missing_is_told_before_anything_is_asked(service: Service, project: Project):
-    del project.environment["OURA_TOKEN"]
-    done = project.temper("collect", "ring")
+def test_what_is_missing_is_told_before_anything_is_asked(
+    service: Service, project: Project, here, monkeypatch: pytest.MonkeyPatch
+):
+    temper = here(project)
+    monkeypatch.delenv("OURA_TOKEN", raising=False)
+    done = temper("collect", "ring")
     assert done.returncode == 2
     assert "OURA_TOKEN: not set. Put it into the environment or into .env" in done.stderr
     assert not service.asked
-    done = project.temper("run", "ring", "--until", "ingest")
+    done = temper("run", "ring", "--until", "ingest")
     assert done.returncode == 2, done.stderr
     assert "nothing was collected yet: `temper collect ring`" in done.stderr
 
 
-def test_what_was_collected_is_versioned_and_run(service: Service, clone: Project, api: str):
+def test_what_was_collected_is_versioned_and_run(
+    service: Service, clone: Project, here, monkeypatch: pytest.MonkeyPatch
+):
     """One endpoint is refused: the others' data are kept, and the refusal is told."""
 
     def answers(asked: Asked) -> Said:
@@ -164,72 +167,36 @@ def test_what_was_collected_is_versioned_and_run(service: Service, clone: Projec
         return oura(asked)
 
     service.answers = answers
-    clone.environment |= {"PREFECT_API_URL": api, "OURA_TOKEN": TOKEN}
+    temper = here(clone)
+    monkeypatch.setenv("OURA_TOKEN", TOKEN)
     params = clone.folder / "params.yaml"
     text = params.read_text()
     options = f"{{start: '2024-01-01', end: '2024-01-21', base_url: '{service.url}'}}"
     params.write_text(text.replace('options: {start: "2026-01-01"}', f"options: {options}"))
-    done = clone.temper("collect", "ring")
+    done = temper("collect", "ring")
     assert done.returncode == 2
     assert "workout: status 403: what OURA_TOKEN may read does not include this" in done.stderr
     root = clone.folder / "data" / "raw" / "ring"
     assert len(list(root.glob("*/*.parquet"))) == 6 * 21
 
     service.answers = oura
-    done = clone.temper("collect", "ring")
+    done = temper("collect", "ring")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ring: 21 days fetched, 21 documents; in data/raw/ring" in done.stdout
     tracked = (clone.folder / "data" / "raw" / "ring.dvc").read_text()
     new = clone.git("status", "--short", "-uall", "data").stdout.split()
     assert new == ["??", "data/raw/ring.dvc"]
     assert clone.dvc("status", "data/raw/ring.dvc").stdout.strip().endswith("up to date.")
-    again = clone.temper("collect", "ring")
+    again = temper("collect", "ring")
     assert "ring: 0 days fetched" in again.stdout
     assert (clone.folder / "data" / "raw" / "ring.dvc").read_text() == tracked
 
-    ran = clone.temper("run", "ring", "--until", "ingest")
+    ran = temper("run", "ring", "--until", "ingest")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     made = pl.read_parquet(clone.folder / "data" / "ingest" / "ring" / "table" / "table.parquet")
     assert len(made) == 21
     assert made["workout_count"].to_list() == [1] * 21
     assert (root / account.MANIFEST).is_file(), "the view leaves what was collected as it is"
-
-
-def test_the_deployment_collects(service: Service, clone: Project, monkeypatch):
-    """Deployed, with the parameters of its schedule, by a worker; each source has a schedule."""
-    monkeypatch.setenv("TEMPER_HOME", str(clone.home))
-    from tasks.core import server
-
-    clone.environment |= {"OURA_TOKEN": TOKEN}
-    params = clone.folder / "params.yaml"
-    options = f"{{start: '2024-01-01', end: '2024-01-09', base_url: '{service.url}'}}"
-    text = params.read_text()
-    params.write_text(text.replace('options: {start: "2026-01-01"}', f"options: {options}"))
-    deployed = clone.temper("deploy")
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-    worker = clone.start("worker")
-    try:
-        assert until(lambda: server.running() and server.healthy(str(server.running())), 60)
-        url = str(server.running())
-        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
-            (collects,) = (d for d in client.read_deployments() if d.name == "collect")
-            schedules = {each.slug: each for each in collects.schedules}
-            assert not any(each.active for each in schedules.values())
-            of = {slug: each.parameters["name"] for slug, each in schedules.items()}
-            assert of == {"ring": "ring", "air": "air", "station": "station"}
-            run = client.create_flow_run_from_deployment(
-                collects.id, parameters=schedules["ring"].parameters
-            )
-
-            def state() -> str:
-                return str(client.read_flow_run(run.id).state_name)
-
-            assert until(lambda: state() in ("Completed", "Failed", "Crashed"), 120, 0.2), state()
-            assert state() == "Completed", client.read_logs()
-    finally:
-        os.killpg(worker.pid, signal.SIGTERM)
-        worker.communicate(timeout=60)
-    assert len(list((clone.folder / "data" / "raw" / "ring").glob("*/*.parquet"))) == 7 * 9
 
 
 def test_each_source_that_is_described_has_a_section_and_a_schedule():

@@ -12,7 +12,8 @@ from tasks.core.plugins import plugin
 from tests.pipeline.conftest import Project
 
 
-def test_a_booster_of_ones_own_is_compressed(clone: Project):
+def test_a_booster_of_ones_own_is_compressed(clone: Project, here):
+    temper = here(clone)
     random = np.random.default_rng(0)
     X = random.normal(size=(900, 4)).astype(np.float32)
     y = X[:, 0] * X[:, 1] + 0.1 * random.normal(size=900)
@@ -24,9 +25,8 @@ def test_a_booster_of_ones_own_is_compressed(clone: Project):
     frame = pl.DataFrame({name: X[300:, i] for i, name in enumerate("abcd")})
     frame.with_columns(y=y[300:]).write_parquet(clone.user / "rows.parquet")
 
-    done = clone.temper(
-        "compress", str(model), "--data", str(clone.user / "rows.parquet"), "--target", "y"
-    )
+    rows = clone.user / "rows.parquet"
+    done = temper("compress", model, "--data", rows, "--target", "y")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model" in done.stdout
     assert "Recommended: given/" in done.stdout
@@ -43,13 +43,13 @@ def test_a_booster_of_ones_own_is_compressed(clone: Project):
     assert set(made) == {"fp32", *ALL}
     assert "skipped" not in {v["status"] for v in facts["variants"]}
 
-    done = clone.temper("compress", str(clone.user / "none.onnx"), "--data", str(model))
+    done = temper("compress", clone.user / "none.onnx", "--data", model)
     assert done.returncode == 2
     assert "none.onnx: cannot be read" in done.stderr
     if missing := plugins.unavailable("model", "given_keras"):
         keras = clone.user / "m.keras"
         keras.write_bytes(b"never read")
-        done = clone.temper("compress", str(keras), "--data", str(clone.user / "rows.parquet"))
+        done = temper("compress", keras, "--data", rows)
         assert done.returncode == 2
         assert missing in " ".join(done.stderr.split())
         assert "  m:\n" not in (clone.folder / "params.yaml").read_text()

@@ -33,26 +33,27 @@ def test_after_a_run_dvc_has_nothing_to_do(ran: Project):
     assert ran.shown() == before
 
 
-def test_a_second_run_is_cached_whole(ran: Project):
+def test_a_second_run_is_cached_whole(ran: Project, here):
     before = ran.shown()
-    done = ran.temper("run", "micro")
+    done = here(ran)("run", "micro")
     assert done.returncode == 0, done.stderr
     assert counts(done.stdout)[0] == 0
     assert counts(done.stdout)[1] >= 15
     assert ran.shown() == before
 
 
-def test_other_params_leave_lock_and_view_alone_and_a_missed_constraint_exits_3(ran: Project):
+def test_other_params_leave_lock_and_view_alone_and_a_missed_constraint_exits_3(ran: Project, here):
+    temper = here(ran)
     before = ran.shown()
     assert len(before) > 40
 
-    done = ran.temper("run", "micro", "--set", "recommend.max_size_kib=0.001")
+    done = temper("run", "micro", "--set", "recommend.max_size_kib=0.001")
 
     assert done.returncode == 3, done.stdout + done.stderr
     assert "max_size_kib" in done.stdout
     assert "data/, models/ and dvc.lock stay" in done.stdout
     assert ran.shown() == before
-    back = ran.temper("run", "micro")  # the first params again: nothing runs, the report included
+    back = temper("run", "micro")  # the first params again: nothing runs, the report included
     assert back.returncode == 0
     assert counts(back.stdout)[0] == 0
     assert ran.shown() == before
@@ -79,7 +80,7 @@ def test_metrics_and_plots_show_the_run(ran: Project):
     assert {row["variant"] for row in drawn["variants.csv"]["data"]["values"]} >= {"linear/fp32"}
 
 
-def test_push_wipe_pull(ran: Project):
+def test_push_wipe_pull(ran: Project, here):
     before = ran.shown()
     pushed = ran.dvc("push")
     assert pushed.returncode == 0, pushed.stderr
@@ -92,16 +93,18 @@ def test_push_wipe_pull(ran: Project):
     assert pulled.returncode == 0, pulled.stderr
     assert ran.shown() == before
     assert json.loads(ran.dvc("status", "--json").stdout) == {}
-    again = ran.temper("run", "micro")
+    again = here(ran)("run", "micro")
     assert again.returncode == 0
     assert counts(again.stdout)[0] == 0
     assert ran.shown() == before
 
 
-def test_a_table_of_ones_own_is_pushed_and_a_pull_brings_it_back(clone: Project, tmp_path: Path):
+def test_a_table_of_ones_own_is_pushed_and_a_pull_brings_it_back(
+    clone: Project, here, tmp_path: Path
+):
     rows = [f"{i},{i % 7},{i % 2}" for i in range(40)]
     (tmp_path / "own.csv").write_text("\n".join(["a,b,y", *rows]))
-    made = clone.temper("new", "own", "--data", str(tmp_path / "own.csv"), "--target", "y")
+    made = here(clone)("new", "own", "--data", tmp_path / "own.csv", "--target", "y")
     assert made.returncode == 0, made.stderr
     raw = clone.folder / "data" / "raw" / "own"
     before = {path.name: path.read_bytes() for path in raw.iterdir()}

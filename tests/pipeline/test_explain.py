@@ -3,18 +3,19 @@
 from tests.pipeline.conftest import Project
 
 
-def test_the_layers_of_a_variant_are_named(clone: Project):
-    params = clone.folder / "params.yaml"
+def test_the_layers_of_a_variant_are_named(beside: Project, here):
+    temper = here(beside)
+    params = beside.folder / "params.yaml"
     text = params.read_text()
     recipes = "{fp16: [fp16], int8: [ptq_int8, {repair: {max_drop: 0.5}}]}"
     params.write_text(
         text.replace("compress: {recipes: {fp16: [fp16]}}", f"compress: {{recipes: {recipes}}}")
     )
-    done = clone.temper("explain", "micro", "linear/int8")
+    done = temper("explain", "micro", "linear/int8")
     assert done.returncode == 2
     assert "no artifacts of the step 'features'. Run `temper run micro`" in done.stderr
-    assert clone.temper("run", "micro", "--until", "compress").returncode == 0
-    done = clone.temper("explain", "micro", "linear/int8")
+    assert temper("run", "micro", "--until", "compress").returncode == 0
+    done = temper("explain", "micro", "linear/int8")
     assert done.returncode == 0, done.stderr
     assert "linear/int8: rmse" in done.stdout
     assert "(paired bootstrap, 95 %)" in done.stdout
@@ -31,6 +32,6 @@ def test_the_layers_of_a_variant_are_named(clone: Project):
         "linear/fp32": "linear/fp32 is not explained by layer: nothing was changed",
         "baseline/int8": "no Conv, Gemm or MatMul to quantise",
     }.items():
-        done = clone.temper("explain", "micro", variant)
+        done = temper("explain", "micro", variant)
         assert done.returncode == 2
         assert words in done.stderr

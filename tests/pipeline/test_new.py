@@ -7,16 +7,18 @@ import yaml
 from tests.pipeline.conftest import Project
 
 
-def test_an_example_becomes_a_workload_once(beside: Project):
-    made = beside.temper("new", "wine", "--example")
+def test_an_example_becomes_a_workload_once(beside: Project, here):
+    temper = here(beside)
+    made = temper("new", "wine", "--example")
     assert made.returncode == 0, made.stderr
     assert "wine" in yaml.safe_load((beside.folder / "params.yaml").read_text())["workloads"]
-    again = beside.temper("new", "wine", "--example")
+    again = temper("new", "wine", "--example")
     assert again.returncode == 2
     assert "wine" in again.stderr
 
 
-def test_what_cannot_be_made_is_refused_and_changes_nothing(ran: Project, tmp_path: Path):
+def test_what_cannot_be_made_is_refused_and_changes_nothing(ran: Project, here, tmp_path: Path):
+    temper = here(ran)
     before = (ran.folder / "params.yaml").read_bytes()
     table = tmp_path / "t.csv"
     table.write_text("a,b\n" + "".join(f"{n},{n * n % 17}\n" for n in range(40)))
@@ -29,7 +31,7 @@ def test_what_cannot_be_made_is_refused_and_changes_nothing(ran: Project, tmp_pa
         (("foo", "--data", str(table), "--target", "c"), ("'c'", "a", "b")),
         (("micro", "--data", str(table)), ("micro",)),
     ):
-        done = ran.temper("new", *arguments)
+        done = temper("new", *arguments)
         assert done.returncode == 2, (arguments, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         for word in words:

@@ -6,7 +6,6 @@ Run in this process: the exit code is what `main` ends with, and the output what
 import csv
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,20 +17,13 @@ import pytest
 import yaml
 
 from tasks.core.plugins import ROOT
+from tests.pipeline.conftest import Done
 from tests.unit.ingest.test_broken_tables import BROKEN, CLASSES, HEADER, REGRESSION, ROWS, SOUND, Y
 
 LATER = [f"{row.rsplit(',', 1)[0]},{y + 100!r}" for row, y in zip(ROWS, Y, strict=True)]
 TWICE = "\n".join([HEADER, *ROWS, *LATER]) + "\n"  # the sound table, and enough rows for a run
 START = "seed: 0\ndevice: cpu\nactive: []\nworkloads:\n"
 QUICK = ("--save", "--set", "validate.expectations=null")
-
-
-class Ended(NamedTuple):
-    """How a command went."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -47,31 +39,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory, api: str) -> Iterator[Path]
 
 
 @pytest.fixture
-def temper(folder: Path, monkeypatch, capsys) -> Callable[..., Ended]:
-    """Give a function that runs `temper` with arguments and returns how it ended."""
-    from flows import cli
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["temper", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        said = capsys.readouterr()
-        return Ended(code, said.out, said.err)
-
-    return run
+def temper(folder: Path, main: Callable[..., Done]) -> Callable[..., Done]:
+    """Give a function that runs `temper` in the project, in this process."""
+    return main
 
 
-def is_one_clear_error(ended: Ended, *words: str) -> None:
+def is_one_clear_error(ended: Done, *words: str) -> None:
     """Assert exit code 2, one error of Temper's own with these words, and no traceback."""
-    assert ended.code == 2, ended
-    assert "Traceback" not in ended.err
-    kinds = [line for line in ended.err.splitlines() if line.startswith(("DataE", "ParamsE"))]
-    assert len(kinds) == 1, ended.err
-    assert all(word in ended.err for word in words), ended.err
+    assert ended.returncode == 2, ended
+    assert "Traceback" not in ended.stderr
+    kinds = [line for line in ended.stderr.splitlines() if line.startswith(("DataE", "ParamsE"))]
+    assert len(kinds) == 1, ended.stderr
+    assert all(word in ended.stderr for word in words), ended.stderr
 
 
 def section(name: str, folder: Path, **content) -> None:
@@ -154,13 +133,13 @@ def test_the_sound_twin_goes_through(target, table, folder, temper, tmp_path):
     path.write_text(TWICE)
     name = f"sound-{target}"
     ended = temper("new", name, "--data", path, "--target", target)
-    assert ended.code == 0, ended.err
-    assert f"task {table.task}" in ended.out
+    assert ended.returncode == 0, ended.stderr
+    assert f"task {table.task}" in ended.stdout
     ended = temper("run", name, "--until", "validate", *QUICK)
-    assert ended.code == 0, ended.err
+    assert ended.returncode == 0, ended.stderr
     rows = pl.read_parquet(folder / "data" / "validate" / name / "rows" / "table.parquet")
     assert rows["y"].to_list() == [*Y, *(y + 100 for y in Y)]
-    assert temper("new", name, "--data", path, "--target", target).code == 2
+    assert temper("new", name, "--data", path, "--target", target).returncode == 2
 
 
 def test_wide_and_odd_tables_go_through(folder, temper, tmp_path):
@@ -175,15 +154,17 @@ def test_wide_and_odd_tables_go_through(folder, temper, tmp_path):
         "empty": [None] * 40,
         "y": random.normal(size=40),
     }
+    before = (folder / "params.yaml").read_text()
     for name, columns in (("wide", wide | {"y": random.normal(size=40)}), ("odd", odd)):
         pl.DataFrame(columns).write_csv(tmp_path / f"{name}.csv")
         ended = temper("new", name, "--data", tmp_path / f"{name}.csv", "--target", "y")
-        assert ended.code == 0, ended.err
+        assert ended.returncode == 0, ended.stderr
         ended = temper("run", name, "--until", "features" if name == "odd" else "ingest", *QUICK)
-        assert ended.code == 0, ended.err
+        assert ended.returncode == 0, ended.stderr
     names = json.loads((folder / "data/features/odd/prepared/meta.json").read_text())
     used = {each["name"] for each in names["inputs"]}
     assert used == {"null", "a: b # c", "常"}
+    (folder / "params.yaml").write_text(before)  # else each later command reads 1,000 columns
 
 
 class Malformed(NamedTuple):
@@ -209,12 +190,12 @@ def test_the_shared_malformed_files(file, folder, temper, shared):
     expected = MALFORMED[file]
     name = file.split(".")[0].replace("_", "-")[:39]
     ended = temper("new", name, "--data", path, "--target", expected.target)
-    if ended.code == 0:
+    if ended.returncode == 0:
         ended = temper("run", name, "--until", "clean", *QUICK)
     if expected.words:
         is_one_clear_error(ended, *expected.words)
         return
-    assert ended.code == 0, ended.err
+    assert ended.returncode == 0, ended.stderr
     report = folder / "data" / "validate" / name / "report"
     bad = pl.read_parquet(report / "quarantine.parquet")
     assert tuple(sorted(set(bad["row"].to_list()))) == expected.quarantined
@@ -417,5 +398,5 @@ def test_what_clean_found_is_told_also_where_it_comes_from_the_cache(folder, tem
     section("rooms", folder, table=table, ingest={"path": str(path)}, clean=steps)
     for _ in range(2):
         ended = temper("run", "rooms", "--until", "clean", *QUICK)
-        assert ended.code == 0, ended.err
-        assert "note: clean: likely unit mix-up: heat declared degC, the median" in ended.err
+        assert ended.returncode == 0, ended.stderr
+        assert "note: clean: likely unit mix-up: heat declared degC, the median" in ended.stderr

@@ -36,7 +36,7 @@ def test_the_readme_has_what_is_looked_at():
 def test_its_commands_run(why, lines, request):
     if why:
         pytest.skip(f"README: {why}")
-    project = request.getfixturevalue("clone")
+    project = request.getfixturevalue("beside")
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "temper", line

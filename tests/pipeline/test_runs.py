@@ -5,17 +5,18 @@ import yaml
 from tests.pipeline.conftest import ROOT, Project, counts
 
 
-def test_until_stops_after_a_step(ran: Project):
+def test_until_stops_after_a_step(ran: Project, here):
     before = ran.shown()
-    done = ran.temper("run", "micro", "--until", "compare")
+    done = here(ran)("run", "micro", "--until", "compare")
     assert done.returncode == 0, done.stderr
     assert counts(done.stdout) == (0, 10)
     assert "Last artifact: compare/leaderboard" in done.stdout
     assert ran.shown() == before
 
 
-def test_wrong_params_exit_2_all_at_once(ran: Project):
-    done = ran.temper(
+def test_wrong_params_exit_2_all_at_once(ran: Project, here):
+    temper = here(ran)
+    done = temper(
         *("run", "micro", "--set", "train.models.linaer={}", "--set", "compare.resampels=3")
     )
     assert done.returncode == 2
@@ -25,18 +26,18 @@ def test_wrong_params_exit_2_all_at_once(ran: Project):
         (("run", "micro", "--until", "fetures"), "Did you mean 'features'"),
         (("run", "micro", "--set", "nonsense"), "expected path.to.key=value"),
     ):
-        done = ran.temper(*arguments)
+        done = temper(*arguments)
         assert done.returncode == 2, done.stderr
         assert words in done.stderr
         assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_wrong_data_exits_2_without_a_traceback(ran: Project):
+def test_wrong_data_exits_2_without_a_traceback(ran: Project, here):
     before = ran.shown()
     broken = ran.folder.parent / "broken.csv"
     broken.write_text("")
     settings = ("--set", "ingest.dataset=table", "--set", "ingest.options={}")
-    done = ran.temper("run", "micro", *settings, "--set", f"ingest.path={broken}")
+    done = here(ran)("run", "micro", *settings, "--set", f"ingest.path={broken}")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "DataError" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -78,11 +79,11 @@ def test_code_changed_during_a_run_leaves_the_lock_as_it_was(ran: Project):
             files[name].write_text(text)
 
 
-def test_save_writes_the_params(ran: Project):
+def test_save_writes_the_params(ran: Project, here):
     params = ran.folder / "params.yaml"
     text = params.read_text()
     try:
-        done = ran.temper(
+        done = here(ran)(
             *("run", "micro", "--until", "ingest", "--set", "recommend.goal=size", "--save")
         )
         assert done.returncode == 0, done.stderr
@@ -94,28 +95,29 @@ def test_save_writes_the_params(ran: Project):
         params.write_text(text)
 
 
-def test_other_raw_data_than_git_says_is_an_error(ran: Project):
+def test_other_raw_data_than_git_says_is_an_error(ran: Project, here):
     lock = ran.folder / "dvc.lock"
     text = lock.read_text()
     recorded = yaml.safe_load(text)["stages"]["fetch@micro"]["outs"][0]["md5"]
     try:
         lock.write_text(text.replace(recorded, "0" * 32 + ".dir"))
-        done = ran.temper("run", "micro", "--until", "ingest")
+        done = here(ran)("run", "micro", "--until", "ingest")
         assert done.returncode == 2, done.stdout + done.stderr
         assert "temper fetch micro" in done.stderr
     finally:
         lock.write_text(text)
 
 
-def test_check_plugins_slots_and_doctor_say_what_is(ran: Project):
-    checked = ran.temper("check")
+def test_check_plugins_slots_and_doctor_say_what_is(ran: Project, here):
+    temper = here(ran)
+    checked = temper("check")
     assert checked.returncode == 0
     assert "micro" in checked.stdout
-    listed = ran.temper("plugins").stdout
+    listed = temper("plugins").stdout
     for path in (ROOT / "tasks" / "train" / "models").glob("[a-z]*.py"):
         assert path.stem in listed
-    assert ran.temper("slots").stdout.strip() == "no slot is held"
-    found = ran.temper("doctor")
+    assert temper("slots").stdout.strip() == "no slot is held"
+    found = temper("doctor")
     assert found.returncode in (0, 1)
     assert "Python 3." in found.stdout
     assert str(ran.home) in found.stdout.replace("\n", "")

@@ -46,51 +46,44 @@ def flip(file: Path) -> None:
 def own(
     fresh: Project, new_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    """Give a project of this file's own, after a run under the usual umask."""
+    """Give a project of this file's own, after a run: its store is tampered with."""
     project = cloned(fresh, tmp_path_factory.mktemp("own") / "project", new_database)
-    project.home.chmod(0o755)  # as `dvc push` makes it, where it comes first
-    (project.home / "prefect.db").chmod(0o600)
-    before = os.umask(0o022)
-    try:
-        done = project.temper("run", "micro")
-    finally:
-        os.umask(before)
+    done = project.temper("run", "micro")
     assert done.returncode == 0, done.stdout + done.stderr
     yield project
     project.end()
 
 
 @pytest.fixture
-def home(own: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(ran: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a copy of the store of a run, all of it checked once."""
-    shutil.copytree(own.home / "store", tmp_path / "home" / "store")
+    shutil.copytree(ran.home / "store", tmp_path / "home" / "store")
     monkeypatch.setenv("TEMPER_HOME", str(tmp_path / "home"))
-    for name, digest in own.manifests().items():
+    for name, digest in ran.manifests().items():
         assert store.intact(Artifact(name=name, digest=digest))
     return tmp_path / "home"
 
 
-def test_all_that_a_run_leaves_is_its_owners_alone(own: Project):
-    paths = [own.home, *own.home.rglob("*")]
-    modes = {path.relative_to(own.home): stat.S_IMODE(path.stat().st_mode) for path in paths}
+def test_all_that_a_run_leaves_is_its_owners_alone(ran: Project):
     for expected in ("mlflow.db", "prefect.db", "server.json", "ledger.jsonl", "secret"):
-        assert Path(expected) in modes
-    for path, mode in modes.items():
-        if (own.home / path).is_dir():
+        assert Path(expected) in ran.modes
+    for path, found in ran.modes.items():
+        mode = stat.S_IMODE(found)
+        if stat.S_ISDIR(found):
             assert mode == 0o700, path
         elif path.parts[0] == "store" and len(path.parts) > 3:
             assert mode == 0o400, path
         else:
             assert mode == 0o600, path
-    assert len(modes) > 150
-    view = (own.folder / "models" / "micro" / "report" / "report.html").stat()
+    assert len(ran.modes) > 150
+    view = (ran.folder / "models" / "micro" / "report" / "report.html").stat()
     assert stat.S_IMODE(view.st_mode) == 0o644, "the project's own folders are the user's matter"
 
 
 @pytest.mark.parametrize("kind", LOADED)
-def test_a_tampered_file_is_found_before_anybody_gets_its_path(home, own: Project, kind: str):
+def test_a_tampered_file_is_found_before_anybody_gets_its_path(home, ran: Project, kind: str):
     name, file, _ = LOADED[kind]
-    artifact = Artifact(name=name, digest=own.manifests()[name])
+    artifact = Artifact(name=name, digest=ran.manifests()[name])
     flip(artifact.file(file))
     with pytest.raises(StoreError, match="does not match its digest"):
         artifact.file(file)
@@ -98,8 +91,8 @@ def test_a_tampered_file_is_found_before_anybody_gets_its_path(home, own: Projec
         _ = artifact.path
 
 
-def test_a_file_added_to_a_folder_is_found(home, own: Project):
-    artifact = Artifact(name="train/linear", digest=own.manifests()["train/linear"])
+def test_a_file_added_to_a_folder_is_found(home, ran: Project):
+    artifact = Artifact(name="train/linear", digest=ran.manifests()["train/linear"])
     (artifact.path / "extra.json").write_text("{}")
     with pytest.raises(StoreError):
         artifact.file("model.json")

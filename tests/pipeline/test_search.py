@@ -27,8 +27,9 @@ def stated(project: Project) -> dict[str, dict]:
     return found
 
 
-def test_a_part_is_run_and_full_runs_the_rest(beside: Project):
-    done = beside.temper("run", "micro", *SWEEP, "--save")
+def test_a_part_is_run_and_full_runs_the_rest(beside: Project, here):
+    temper = here(beside)
+    done = temper("run", "micro", *SWEEP, "--save")
     assert done.returncode == 0, done.stdout + done.stderr
     found = stated(beside)
     by_status = {v["status"] for v in found.values()}
@@ -39,15 +40,15 @@ def test_a_part_is_run_and_full_runs_the_rest(beside: Project):
     why = "no network that is fitted here, and no ensemble of trees"
     assert found["student"]["reason"] == why
     assert found["trees"]["reason"] == "not an ensemble of trees"
-    now = verdicts(beside)
+    now = verdicts(temper)
     searched = {n: v for n, v in now.items() if n.split()[0] in ("sketch", "settle", "compress")}
     assert states(searched) == {"cached"}
     assert {"settle linear", "settle baseline"} <= set(searched)
 
-    full = beside.temper("run", "micro", "--until", "compress", "--full", "--save")
+    full = temper("run", "micro", "--until", "compress", "--full", "--save")
     assert full.returncode == 0, full.stdout + full.stderr
     found = stated(beside)
     assert {found[n]["status"] for n in left} == {"ok"}
     assert "skipped" not in {v["status"] for v in found.values()}
-    again = verdicts(beside, "--set", "compress.budget=0.1")
+    again = verdicts(temper, "--set", "compress.budget=0.1")
     assert {v[0] for n, v in again.items() if n.startswith("settle")} <= {"would run", "cached"}
