@@ -23,7 +23,7 @@ def test_the_layers_of_a_variant_are_named(beside: Project, here):
     assert "Gemm" in done.stdout
     assert "ptq_int8: the outputs are" in done.stdout
     assert "repair: the outputs are" in done.stdout
-    done = clone.temper("explain", "micro", "linear/fp16")
+    done = temper("explain", "micro", "linear/fp16")
     assert done.returncode == 0, done.stderr
     assert "fp16: the outputs are" in done.stdout
     assert "error alone" in done.stdout
