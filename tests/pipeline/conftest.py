@@ -22,9 +22,7 @@ from tasks.core import child, locks
 ROOT = Path(__file__).parents[2]
 TEMPER = ("-m", "flows.cli")
 OWN = ("TEMPER_", "PREFECT_", "DVC_", "MLFLOW_", "PYTHONPATH", "COV")
-MEASURING = {
-    k: v for k, v in os.environ.items() if k.startswith("COV")
-}  # a command half as slow again
+MEASURING = {k: v for k, v in os.environ.items() if k.startswith("COV")}  # half as slow again
 Done = subprocess.CompletedProcess[str]
 
 
@@ -247,17 +245,18 @@ def ran(
 @pytest.fixture
 def beside(fresh: Project, ran: Project, tmp_path: Path) -> Project:
     """Give a clone that works in the home of the project that ran."""
-    folder = tmp_path / "beside"
-    clone_files(fresh, folder)
+    clone_files(fresh, folder := tmp_path / "beside")
     return Project(folder, ran.home)
 
 
 @pytest.fixture
 def main(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Done]:
+) -> Iterator[Callable[..., Done]]:
     """Give a function that runs `temper` in this process, and returns how it ended."""
     from flows import cli
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def run(*arguments: object) -> Done:
         words = ["temper", *map(str, arguments)]
@@ -271,7 +270,8 @@ def main(
         said = capsys.readouterr()
         return Done(words, code, said.out, said.err)
 
-    return run
+    yield run
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it to what it used last
 
 
 @pytest.fixture

@@ -153,10 +153,9 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
     frame = days.table({d: raw / d for d in parts(params)}, DEVICE, numbers, row)
     if frame.is_empty():
         raise DataError(f"no records of {', '.join(params.devices)}")
-    measured = {name: unit for name, unit in FIELDS.values() if frame[name].count()}
-    frame = frame.select(DEVICE, TIME, *measured)
     notes = [f"not known here, and left out: {', '.join(sorted(unknown))}"] if unknown else []
     notes += days.notes(raw, parts(params))
     about = About("TSI Link", collecting.digest(raw), "TSI Link telemetry")
-    table_ = made.Made(frame, {name: unit for name, unit in measured.items() if unit}, notes)
+    units = {name: unit for name, unit in FIELDS.values() if unit and name in frame.columns}
+    table_ = made.Made(frame, units, notes)
     return made.reading(table_, about, table, {TIME: "time", DEVICE: "group"}, params.licence)

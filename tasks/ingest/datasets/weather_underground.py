@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import Field, field_validator
 
 from tasks.core.errors import DataError
@@ -125,6 +126,8 @@ def read(raw: Path, params: Params, table: Table | None) -> Reading:
         return moment, *(values.number(found.get(k)) for k in UNITS)
 
     frame = days.table({s: raw / s for s in parts(params)}, STATION, list(UNITS), row)
+    lacking = [pl.lit(None, pl.Float64).alias(n) for n in UNITS if n not in frame.columns]
+    frame = frame.with_columns(lacking).select(STATION, TIME, *UNITS)
     if frame.is_empty():
         raise DataError(f"no observations of {', '.join(params.stations)}")
     notes = [f"not known here, and left out: {', '.join(sorted(unknown))}"] if unknown else []

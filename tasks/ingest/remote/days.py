@@ -123,7 +123,8 @@ def documents(folder: Path) -> Iterator[tuple[date, str, dict[str, Any]]]:
 def table(
     parts: dict[str, Path], group: str, numbers: list[str], row: Callable[[str, dict], Sequence]
 ) -> pl.DataFrame:
-    """Return a row a document: `group` (String, the part), time (Datetime) and numbers (Float64).
+    """Return a row a document: `group` (String, the part), time (Datetime) and those of the numbers
+    (Float64) that any document has.
 
     `row`: from a moment and a document to the moment and the numbers. A day at a time.
 
@@ -131,13 +132,16 @@ def table(
         DataError: a file is damaged.
     """
     schema = {TIME: pl.String, **dict.fromkeys(numbers, pl.Float64)}
-    frames = [pl.DataFrame(schema={group: pl.String, **schema})]
+    time = pl.col(TIME).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ")
+    frames = [pl.DataFrame(schema={group: pl.String, TIME: pl.Datetime})]
     for name, folder in parts.items():
         for _, frame in by_day(folder):
             rows = [row(moment, json.loads(text)) for moment, text in frame.iter_rows()]
             made = pl.DataFrame(rows, schema=schema, orient="row")
-            frames.append(made.select(pl.lit(name).alias(group), *schema))
-    return pl.concat(frames).with_columns(pl.col(TIME).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ"))
+            measured = [n for n in numbers if made[n].null_count() < len(made)]
+            frames.append(made.select(pl.lit(name).alias(group), time, *measured))
+    whole = pl.concat(frames, how="diagonal")
+    return whole.select(group, TIME, *(n for n in numbers if n in whole.columns))
 
 
 def missing(first: date, last: date, present: dict[date, bool]) -> list[date]:
