@@ -198,7 +198,8 @@ def _checked(sure: Reading, name: str, why: dict[str, str]) -> Column:
     if column.role not in ("feature", "time"):
         return column
     unparsed = sure.unparsed.filter(pl.col("column").is_in([name, "__line__"]))[ROW]
-    values = sure.frame.filter(~pl.col(ROW).is_in(unparsed.implode()))[name]
+    sound = sure.table.filter(~pl.col(ROW).is_in(unparsed.implode()))
+    values = sound.select(name).collect()[name]
     more: dict = {}
     reasons = [why[name]]
     missing = values.null_count()
