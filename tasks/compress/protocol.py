@@ -115,8 +115,8 @@ class Context:
     of every random choice, threads, device, and the folder that `fitting` has checkpoints in;
     judge: gives the metrics of a plugin's fitted model on the judged rows, to be stated, not to be
     chosen by; hold: gives the graph's inputs and the target of training rows that a model was not
-    fitted on, to choose by; metric: decides on them; facts: what a technique states of its work, by
-    its name; turns: numbers its fits.
+    fitted on, to choose by; metric: decides on them; brief: nothing but the shape of what is made
+    is asked for; facts: what a technique states of its work, by its name; turns: numbers its fits.
     """
 
     meta: Meta
@@ -127,6 +127,7 @@ class Context:
     judge: Callable[[Plugin, Any], dict[str, float | None]]
     hold: Callable[[Parent], tuple[dict[str, np.ndarray], np.ndarray]]
     metric: Plugin
+    brief: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     turns: Iterator[int] = field(default_factory=count)
 

@@ -4,7 +4,6 @@ from tasks.core.entries import Entry
 
 INT8: Entry = "ptq_int8"
 HALF: Entry = {"prune_structured": {"share": 0.5}}
-MOST: Entry = {"prune_structured": {"share": 0.75}}
 STUDENT: Entry = {"distill": {"share": 0.5}}
 SMALL_STUDENT: Entry = {"distill": {"share": 0.25}}
 NETWORK: Entry = {"distill": {"into": "mlp", "student": {"width": 64}}}
@@ -25,8 +24,8 @@ ALL: dict[str, list[Entry]] = {
     "qat_int8": ["qat", INT8],
     "pruned": [HALF],
     "pruned_int8": [HALF, INT8],
-    "pruned_most": [MOST],
-    "pruned_most_int8": [MOST, INT8],
+    "pruned_most": [HALF, HALF],
+    "pruned_most_int8": [HALF, HALF, INT8],
     "pruned_qat_int8": [HALF, "qat", INT8],
     "student": [STUDENT],
     "student_int8": [STUDENT, INT8],

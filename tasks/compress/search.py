@@ -22,9 +22,9 @@ POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a varia
 DOUBT, DOUBT_AS_IS = 0.1, 0.03
 # What fitting further is thought to lose, as a share of what makes a variant worthless: the more
 # the fewer weights are left of one.
-THINNING = 0.05
+THINNING = 0.03
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.1, 0.15  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.07, 0.11  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 

@@ -21,6 +21,7 @@ from tasks.core.errors import transient
 from tasks.core.fitting import FitContext, FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
+from tasks.core.profile import profile
 
 if TYPE_CHECKING:
     import onnx
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 FILE = "sketches.json"
 ROWS = 64  # that a network is fitted on here, once, and held against its graph: its shape is asked
 CALIBRATION = 128  # rows that ranges are taken from here, at most
-# What making a variant takes, fitted by eye to sweeps of `digits` and `mnist` on one core: seconds,
-# of each and of a fit before it; microseconds, of a layer in a step, of a row that is an image, and
-# of a row for its multiply-adds, or for each node of a tree. A teacher only predicts. The judged
-# rows are gone over by the parent and by the variant, and scored.
-START_S, FIT_S, LAYER_US, IMAGE_US, TRAINING, NODE_US = 0.2, 0.15, 650.0, 80.0, 5.0, 0.026
-TEACHING, JUDGING, JUDGED_US = TRAINING / 3, 3.0, 250.0
+# What making a variant takes, fitted to sweeps of `digits` on one core: seconds, of each, of a
+# technique that works on its graph, and of a fit before it; microseconds, of a layer in a step, of
+# a row for a million multiply-adds (dense layers take many rows at once), or for each node of a
+# tree; a teacher's share of a pass. The judged rows are gone over by the parent and by the variant,
+# and scored.
+START_S, GRAPH_S, FIT_S = 0.12, 0.12, 0.1
+LAYER_US, NODE_US, TEACHING = 440.0, 0.024, 0.44
+MILLION_MACS, DENSE_MILLION_MACS = 100.0, 20.0
+JUDGING, JUDGED_US = 3.0, 250.0
 BATCH = 64  # rows of a step where the model does not say
 
 
@@ -69,7 +73,7 @@ def write(
     for label, recipe in recipes.items():
         try:
             quick = _quick(recipe, start)
-            if any(hasattr(step.module, "convert") for step in quick):
+            if any(hasattr(step.module, "convert") for step in recipe):
                 continue  # into another engine's file
             found[label] = asdict(pad.sketch(recipe, quick))
         except NotApplicable as why:
@@ -82,12 +86,15 @@ def write(
 
 
 class _Outline(NamedTuple):
-    """What a variant's shape says: bytes, weights, work, and what fitting on a row takes."""
+    """What a variant's shape says: bytes, weights, work; what a row takes it in a step of fitting,
+    and its multiply-adds alone.
+    """
 
     size: int
     weights: int
     work: float
     row_us: float
+    macs_us: float
 
 
 class _Pad:
@@ -105,70 +112,80 @@ class _Pad:
         self.model, self.data, self.metrics = model, data, metrics
         self.context, self.tolerance = context, tolerance
         seed = context.fit.seed
-        self.brief = replace(  # of what fits
-            context, rows=lambda: _few(training_data(data), seed), judge=lambda *_: {}
-        )
+        few = lambda: _few(training_data(data), seed)  # noqa: E731 - when it is asked for
+        self.brief = replace(context, rows=few, brief=True)  # of what fits
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined((), None)
-        row_us = float_us(start.graph)
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
-        self.teaching_us = TEACHING * row_us
-        self.judging_s = judged * (JUDGED_US + JUDGING * row_us) / 1e6
+        self.judging_s = judged * (JUDGED_US + JUDGING * float_us(start.graph)) / 1e6
         self.score = self._score(start.graph, None)
 
-    def sketch(self, recipe: list[Plugin], quick: list[Plugin]) -> Sketch:
-        """Return what is known of a recipe by what its `quick` steps make of the model."""
+    def sketch(self, recipe: list[Plugin], quick: "list[Plugin | None]") -> Sketch:
+        """Return what is known of a recipe by what `quick` makes of the model, a step for each of
+        its own (None: the shape stays).
+        """
         steps: Steps = ()
-        for step in quick:
-            before, made = self.made[steps], (*steps, applying.words(step))
-            try:
-                if made not in self.made:
-                    context = self.brief if hasattr(step.module, "shrink") else self.context
-                    self.made[made] = applying.applied(
-                        [step], before, context, self.data, self.tolerance, ROWS
-                    )
-            except NothingToDo:
-                if step.name == recipe[-1].name:
-                    raise
-                continue  # with the next, as the variant will
-            steps = made
-        dialect = dialect_of(quick)
-        outline = self._outlined(steps, dialect)
-        models = [applying.after(recipe[:at], self.model) for at in range(len(recipe))]
-        passes = [applying.passes(s, model) for s, model in zip(recipe, models, strict=True)]
-        lessons = [applying.lessons(s, model) for s, model in zip(recipe, models, strict=True)]
-        seconds = [
-            self.rows * (often * outline.row_us + taught * self.teaching_us) / 1e6
-            for often, taught in zip(passes, lessons, strict=True)
-        ]
-        shared = len(beginnings.of(recipe, self.model))
+        before, seconds = self.before, []
+        for at, (step, quicker) in enumerate(zip(recipe, quick, strict=True)):
+            steps = self._made(steps, quicker, last=step.name == recipe[-1].name)
+            model = applying.after(recipe[:at], self.model)
+            outline = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
+            fits_us = applying.passes(step, model) * outline.row_us
+            teaches_us = applying.lessons(step, model) * TEACHING * before.macs_us
+            seconds.append(self.rows * (fits_us + teaches_us) / 1e6)
+            before = outline
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         loss = None
-        if not any(passes):
-            score = self._score(self.made[steps].graph, dialect)
+        if not any(seconds):
+            score = self._score(self.made[steps].graph, dialect_of([q for q in quick if q]))
             loss = share_lost(self.score, score, self.data.meta.task)
+        shared = len(beginnings.of(recipe, self.model))
+        on_graph = GRAPH_S * sum(hasattr(step.module, "apply") for step in recipe)
         return Sketch(
-            size=outline.size / self.before.size,
-            weights=outline.weights / self.before.weights * min(kept, default=1.0),
-            work=outline.work / self.before.work,
+            size=before.size / self.before.size,
+            weights=before.weights / self.before.weights * min(kept, default=1.0),
+            work=before.work / self.before.work,
             loss=loss,
-            seconds=START_S + self.judging_s + sum(seconds[shared:]),
+            seconds=START_S + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
         )
+
+    def _made(self, steps: Steps, step: Plugin | None, last: bool) -> Steps:
+        """Return the steps with one more, made; without it where it leaves the shape, or has
+        nothing to do and another follows.
+
+        Raises:
+            NothingToDo: it has, and is the `last`.
+        """
+        if step is None:
+            return steps
+        made = (*steps, applying.words(step))
+        try:
+            if made not in self.made:
+                context = self.brief if hasattr(step.module, "shrink") else self.context
+                self.made[made] = applying.applied(
+                    [step], self.made[steps], context, self.data, self.tolerance, ROWS
+                )
+        except NothingToDo:
+            if last:
+                raise
+            return steps
+        return made
 
     def _outlined(self, steps: Steps, dialect: str | None) -> _Outline:
         """Return the outline of what these steps made; dialect: what they wrote."""
         if steps not in self.outlines:
             graph = export.finish(self.made[steps].graph, self.data.meta)
-            step_us = LAYER_US * len(graphs.weighted(graph.graph))
-            row_us = step_us / getattr(self.model.typed, "batch_size", BATCH)
-            row_us += IMAGE_US if self.model.module.NEEDS_IMAGE else 0
-            row_us += TRAINING * float_us(graph) + NODE_US * _tree_nodes(graph)
+            nodes, step_us = _tree_nodes(graph), LAYER_US * len(graphs.weighted(graph.graph))
+            row_us = step_us / getattr(self.made[steps].model.typed, "batch_size", BATCH)
+            macs_us = _fitting_us(graph)
+            row_us += macs_us + NODE_US * nodes
             size, work = len(graphs.serialise(graph)), microseconds(graph, dialect)
-            self.outlines[steps] = _Outline(size, _weights(graph), work, row_us)
+            weights = _weights(graph) + nodes
+            self.outlines[steps] = _Outline(size, weights, work, row_us, macs_us)
         return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:
@@ -176,6 +193,13 @@ class _Pad:
         got = graphs.run(graphs.session(model, dialect=dialect), self.data.feed(meta.judged))
         y = self.data.y(meta.judged)
         return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
+
+
+def _fitting_us(model: "onnx.ModelProto") -> float:
+    """Return about how long the multiply-adds of one row take in a step, in microseconds."""
+    macs = profile(model).work.macs if graphs.weighted(model.graph) else {}
+    dense = macs.get("fully_connected", 0)
+    return (DENSE_MILLION_MACS * dense + MILLION_MACS * (sum(macs.values()) - dense)) / 1e6
 
 
 def _weights(model: "onnx.ModelProto") -> int:
@@ -188,8 +212,10 @@ def _tree_nodes(model: "onnx.ModelProto") -> int:
     return 0 if ensembles.unfit(model.graph) else int(ensembles.read(model.graph)[0].start[-1])
 
 
-def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
-    """Return the steps that give a graph its shape, each with one pass over the data."""
+def _quick(recipe: list[Plugin], start: Parent) -> "list[Plugin | None]":
+    """Return, for each step, what gives a graph its shape, with one pass over the data; None: the
+    shape stays.
+    """
     once, kept = ("epochs", "steps"), []
     for at, step in enumerate(recipe):
         if reason := applying.undoes(step, [s.name for s in recipe[:at]]):
@@ -200,11 +226,10 @@ def _quick(recipe: list[Plugin], start: Parent) -> list[Plugin]:
         so_far = replace(start, model=applying.after(recipe[:at], start.model))
         if asked and (reason := applying.unfit(step, so_far)):
             raise NotApplicable(reason, step.name)
-        if outline and (quicker := outline(step.typed, start.model)):
-            kept.append(quicker)
-        elif not same:
-            fields = type(step.typed).model_fields
-            kept.append(step.with_params(**{name: 1 for name in once if name in fields}))
+        quicker = outline(step.typed, start.model) if outline else None
+        fields = type(step.typed).model_fields
+        brief = step.with_params(**{name: 1 for name in once if name in fields})
+        kept.append(None if same else quicker or brief)
     return kept
 
 

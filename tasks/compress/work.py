@@ -45,5 +45,5 @@ def microseconds(model: "onnx.ModelProto", dialect: str | None = None) -> float:
 
 def float_us(model: "onnx.ModelProto") -> float:
     """Return about how long the multiply-adds of one row take in float32, in microseconds."""
-    macs = profile(model).work.macs
+    macs = profile(model).work.macs if graphs.weighted(model.graph) else {}
     return sum(MILLION_MACS.get(name, CONVOLUTION) * count / 1e6 for name, count in macs.items())

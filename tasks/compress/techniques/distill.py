@@ -45,7 +45,7 @@ class Params(PluginParams):
     )
     weight: float = Field(default=0.7, gt=0, le=1, description="of the teacher in the loss")
     temperature: float = Field(
-        default=3.0, gt=0, description="that softens a network's probabilities"
+        default=1.0, gt=0, description="that softens a network's probabilities; 1: as they are"
     )
 
     @model_validator(mode="after")
@@ -120,6 +120,8 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
         if params.into and data.task == "classification":  # as many steps as the one that is taught
             rows = replace(data, X=np.tile(data.X, (COPIES, 1)), y=np.tile(data.y, COPIES))
         alone = module.fit(rows, small, context.fitting())
+    if context.brief:
+        return alone
     with progress.within(0.5, 1.0, "taught"):
         if trees:
             targets = taught(

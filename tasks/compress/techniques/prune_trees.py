@@ -48,22 +48,22 @@ def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto"
 
 def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
     """Return the trees without the given share of their leaves; X: (n, feature) float32."""
-    parent, depth = _parents(trees)
-    rows, sums, squares, means = _statistics(trees, X, parent, depth)
+    parents, depth = _parents(trees)
+    rows, sums, squares, means = _statistics(trees, X, depth)
     leaf = trees.feature == LEAF
     spread = np.maximum(squares - (sums**2).sum(1) / np.maximum(rows, 1), 0)  # if it were a leaf
-    cost = np.where(leaf, 0.0, spread)
-    within = np.zeros(len(leaf))  # the cost of the leaves that a branch has now
-    leaves = leaf.astype(np.int64)
-    for nodes in _levels(depth):
-        inside = nodes[parent[nodes] >= 0]
-        np.add.at(leaves, parent[inside], leaves[inside])
+    counted = leaf.astype(np.int64)
+    _add_up(trees, depth, counted)
     goal = round(float(leaf.sum()) * (1 - share))
     left = int(leaf.sum())
-    heap = [(cost[n] / (leaves[n] - 1), int(n)) for n in np.flatnonzero(~leaf)]
+    # Lists from here on: their single numbers are read several times sooner than an array's.
+    parent, leaves = parents.tolist(), counted.tolist()
+    cost = np.where(leaf, 0.0, spread).tolist()
+    within = [0.0] * len(cost)  # the cost of the leaves that a branch has now
+    heap = [(cost[n] / (leaves[n] - 1), n) for n in np.flatnonzero(~leaf).tolist()]
     heapq.heapify(heap)
-    cut = np.zeros(len(leaf), bool)
-    gone = np.zeros(len(leaf), bool)
+    cut, gone = [False] * len(cost), [False] * len(cost)
+    below = (leaf.tolist(), trees.left.tolist(), trees.right.tolist())
     while heap and left > goal:
         worth, node = heapq.heappop(heap)
         if gone[node] or cut[node]:
@@ -75,7 +75,7 @@ def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
         fewer, dearer = leaves[node] - 1, cost[node] - within[node]
         left -= fewer
         cut[node] = True
-        _leave(trees, node, cut, gone)
+        _leave(node, below, cut, gone)
         above = node
         while above >= 0:
             leaves[above] -= fewer
@@ -83,10 +83,10 @@ def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:
             above = parent[above]
             if above >= 0 and not cut[above]:
                 worth = (cost[above] - within[above]) / max(leaves[above] - 1, 1)
-                heapq.heappush(heap, (worth, int(above)))
+                heapq.heappush(heap, (worth, above))
     nodes = {n: a for n, a in trees.arrays().items() if n not in ("start", "target")}
     nodes["feature"] = np.where(cut, LEAF, trees.feature)
-    nodes["values"] = np.where(cut[:, None], means, trees.values)
+    nodes["values"] = np.where(np.array(cut)[:, None], means, trees.values)
     return in_order(trees.start[:-1], trees.target, trees.strict, **nodes)
 
 
@@ -103,13 +103,18 @@ def _parents(trees: Trees) -> tuple[np.ndarray, np.ndarray]:
     return parent, depth
 
 
-def _levels(depth: np.ndarray) -> list[np.ndarray]:
-    """Return the nodes by depth, the deepest first."""
-    return [np.flatnonzero(depth == d) for d in range(int(depth.max()), 0, -1)]
+def _add_up(trees: Trees, depth: np.ndarray, *totals: np.ndarray) -> None:
+    """Give each branch the sum of what its leaves have, the deepest first; totals: (node, …)."""
+    inner = np.flatnonzero(trees.feature != LEAF)
+    for level in range(int(depth.max()) - 1, -1, -1):
+        nodes = inner[depth[inner] == level]
+        left, right = trees.left[nodes], trees.right[nodes]
+        for total in totals:
+            total[nodes] = total[left] + total[right]
 
 
 def _statistics(
-    trees: Trees, X: np.ndarray, parent: np.ndarray, depth: np.ndarray
+    trees: Trees, X: np.ndarray, depth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return of each node: rows, sum of their leaves' values, sum of squares, and the mean.
 
@@ -125,21 +130,22 @@ def _statistics(
     values = trees.values.astype(np.float64)
     sums, squares = rows[:, None] * values, rows * (values**2).sum(1)
     plain, leaves = values.copy(), (trees.feature == LEAF).astype(float)
-    for nodes in _levels(depth):
-        for total in (rows, sums, squares, plain, leaves):
-            np.add.at(total, parent[nodes], total[nodes])
+    _add_up(trees, depth, rows, sums, squares, plain, leaves)
     seen = rows[:, None] > 0
     means = np.where(seen, sums / np.maximum(rows, 1)[:, None], plain / leaves[:, None])
     return rows, sums, squares, means.reshape(count, width)
 
 
-def _leave(trees: Trees, root: int, cut: np.ndarray, gone: np.ndarray) -> None:
-    """Mark all that is below a node as gone."""
+def _leave(
+    root: int, below: tuple[list[bool], list[int], list[int]], cut: list[bool], gone: list[bool]
+) -> None:
+    """Mark all that is below a node as gone; below: of each node if it is a leaf, and children."""
+    leaf, left, right = below
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if trees.feature[node] == LEAF or (cut[node] and node != root):
+        if leaf[node] or (cut[node] and node != root):
             continue
-        for child in (int(trees.left[node]), int(trees.right[node])):
+        for child in (left[node], right[node]):
             gone[child] = True
             waiting.append(child)

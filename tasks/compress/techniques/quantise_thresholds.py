@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "onnx")
 PRECISION = ""
+SAME_SHAPE = True
 MANTISSA = 23  # stored bits of a float32's fraction
 
 

@@ -45,6 +45,18 @@ def test_channels_are_taken_out_and_the_certificate_says_which(digits):
     assert stated["bytes"] < 0.35 * certificate(digits.fp32("convnet"))["bytes"]
 
 
+def test_pruned_twice_it_says_what_went_in_all(digits):
+    cut = [technique("prune_structured", share=0.5, multiple=n, epochs=0) for n in (8, 4)]
+    folder = digits.compressed("convnet", "narrower", *cut)
+    channels = certificate(folder)["facts"]["prune_structured"]["channels"].values()
+    before, after = (
+        sorted(w.shape[0] for w in weights(f)) for f in (digits.fp32("convnet"), folder)
+    )
+    assert sorted(first for first, _ in channels) == before
+    assert sorted(left for _, left in channels) == after
+    assert after[-1] < before[-1] / 2
+
+
 def test_a_network_too_narrow_to_prune_says_so(digits):
     plugin = technique("prune_structured", share=0.2, multiple=16, epochs=0)
     stated = certificate(digits.compressed("convnet", "too_narrow", plugin))
