@@ -1,17 +1,19 @@
 """TensorRT on an NVIDIA GPU: a strongly typed engine built from the graph.
 
 Precision is what the graph says: fp32, fp16 weights, or explicit signed INT8 (`int8_trt`). Not for
-`int8_cpu` graphs (unsigned activations), tree ensembles and text inputs. An engine is built for
-each measurement, with the timing cache of this GPU, driver and version.
+`int8_cpu` graphs (unsigned activations), tree ensembles and text inputs. An engine is kept for its
+GPU, driver, TensorRT version, graph and parameters; another is built with the timing cache of the
+first three.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from tasks.benchmark import timing_cache
+from tasks.benchmark import builds
 from tasks.benchmark.subject import Rows, Subject
 from tasks.core import devices, extras
 from tasks.core.errors import EngineUnavailable
@@ -93,7 +95,7 @@ def supports(subject: Subject) -> str | None:
 
 
 def load(subject: Subject, params: Params, device: str, threads: int) -> TensorRt:
-    """Return an engine built for this GPU, its buffers allocated.
+    """Return an engine for this GPU, kept or built, its buffers allocated.
 
     Raises:
         EngineUnavailable: TensorRT refuses the graph; the message has its own errors.
@@ -102,12 +104,50 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
     import torch
 
     logger = trt.Logger(trt.Logger.ERROR)
+    runtime = trt.Runtime(logger)
+    graph = subject.graph.read_bytes()
+    here = (torch.cuda.get_device_name(), devices.gpus()[0].driver, trt.__version__)
+    kept = builds.engine(*here, graph, params.model_dump_json())
+    plan = builds.read(kept)
+    engine = runtime.deserialize_cuda_engine(plan) if plan else None
+    if engine is None:
+        plan = _built(trt, logger, graph, params, builds.timing(*here))
+        builds.keep(kept, plan)
+        engine = runtime.deserialize_cuda_engine(plan)
+    context = engine.create_execution_context()
+    kinds = {
+        trt.float32: torch.float32,
+        trt.float16: torch.float16,
+        trt.uint8: torch.uint8,
+        trt.int64: torch.int64,
+        trt.int32: torch.int32,
+        trt.bool: torch.bool,
+    }
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    for i in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(i)
+        row = [max(int(d), 1) for d in tuple(engine.get_tensor_shape(name))[1:]]
+        kind = kinds[engine.get_tensor_dtype(name)]
+        buffer = torch.empty((params.largest_batch, *row), dtype=kind, device="cuda")
+        context.set_tensor_address(name, buffer.data_ptr())
+        is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        (inputs if is_input else outputs)[name] = buffer
+    return TensorRt(context, inputs, outputs, next(iter(outputs)), params.largest_batch)
+
+
+def _built(trt: Any, logger: Any, graph: bytes, params: Params, timing: Path) -> bytes:
+    """Return the plan of an engine; its kernels' times go to the cache `timing`.
+
+    Raises:
+        EngineUnavailable: TensorRT refuses the graph.
+    """
     builder = trt.Builder(logger)
     flags = trt.NetworkDefinitionCreationFlag
     typed = getattr(flags, "STRONGLY_TYPED", None)  # TensorRT 10; from 11 on always so
     network = builder.create_network(0 if typed is None else 1 << int(typed))
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse(subject.graph.read_bytes()):
+    if not parser.parse(graph):
         said = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise EngineUnavailable(f"TensorRT does not take the graph: {said[:300]}")
     settings = builder.create_builder_config()
@@ -119,32 +159,10 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
         sizes = (1, min(params.usual_batch, params.largest_batch), params.largest_batch)
         profile.set_shape(tensor.name, *((n, *row) for n in sizes))
     settings.add_optimization_profile(profile)
-    gpu, driver = torch.cuda.get_device_name(), devices.gpus()[0].driver
-    kept = timing_cache.file(gpu, driver, trt.__version__)
-    cache = settings.create_timing_cache(timing_cache.read(kept))
+    cache = settings.create_timing_cache(builds.read(timing))
     settings.set_timing_cache(cache, ignore_mismatch=False)
     plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise EngineUnavailable("TensorRT could not build an engine of the graph")
-    timing_cache.keep(kept, bytes(cache.serialize()))
-    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
-    context = engine.create_execution_context()
-    kinds = {
-        trt.float32: torch.float32,
-        trt.float16: torch.float16,
-        trt.uint8: torch.uint8,
-        trt.int64: torch.int64,
-        trt.int32: torch.int32,
-        trt.bool: torch.bool,
-    }
-    inputs, outputs = {}, {}
-    for i in range(engine.num_io_tensors):
-        name = engine.get_tensor_name(i)
-        row = [max(int(d), 1) for d in tuple(engine.get_tensor_shape(name))[1:]]
-        kind = kinds[engine.get_tensor_dtype(name)]
-        buffer = torch.empty((params.largest_batch, *row), dtype=kind, device="cuda")
-        context.set_tensor_address(name, buffer.data_ptr())
-        is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
-        (inputs if is_input else outputs)[name] = buffer
-    first = network.get_output(0).name
-    return TensorRt(context, inputs, outputs, first, params.largest_batch)
+    builds.keep(timing, bytes(cache.serialize()))
+    return bytes(plan)
