@@ -21,7 +21,7 @@ from tasks.recommend.calibration import HeldOut, Setting
 from tasks.recommend.estimate import interval, naive_ms
 
 ROUNDS = 50
-BARRED = ("mobilenet_v2", "resnet18")
+BARRED = ("mobilenet_v2", "resnet18", "mobilenet_v2, int8", "resnet18, int8")
 
 
 def one_throughput(of: Work) -> list[float]:
