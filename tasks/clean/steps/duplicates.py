@@ -56,7 +56,7 @@ def findings(
     before: pl.DataFrame, after: pl.DataFrame, columns: Columns, params: Params
 ) -> list[Finding]:
     """Return how many equal rows were removed."""
-    gone = before.join(after, on=ROW, how="anti")
+    gone = before.select(ROW).join(after.select(ROW), on=ROW, how="anti")
     if gone.is_empty():
         return []
     first = gone[ROW].min()

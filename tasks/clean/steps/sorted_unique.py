@@ -132,9 +132,13 @@ def _doubles(frame: pl.DataFrame, by: list[str]) -> tuple[pl.DataFrame, pl.DataF
     several = frame.filter(pl.struct(by).is_duplicated())
     names = [name for name in frame.columns if name != ROW]
     distinct = several.unique(subset=names, keep="first", maintain_order=True)
-    same = several.join(distinct, on=ROW, how="anti", maintain_order="left")
     first = distinct.unique(subset=by, keep="first", maintain_order=True)
-    return same, distinct.join(first, on=ROW, how="anti", maintain_order="left")
+    return _without(several, distinct), _without(distinct, first)
+
+
+def _without(frame: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that others do not have; an anti join of images in several chunks fails."""
+    return frame.filter(~pl.col(ROW).is_in(others[ROW].implode()))
 
 
 def _gaps(frame: pl.DataFrame, keys: list[str], time: str) -> list[Finding]:
