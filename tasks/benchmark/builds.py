@@ -47,9 +47,10 @@ def read(place: Path) -> bytes:
 def keep(place: Path, content: bytes) -> None:
     """Write a file, whole or not at all; engines that were not used for longest make room."""
     write(place, hashlib.sha256(content).digest() + content)
-    engines = sorted(place.parent.glob("*.engine"), key=lambda p: p.stat().st_mtime)
-    for old in engines[:-ENGINES]:
-        old.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process makes room too
+        engines = sorted(place.parent.glob("*.engine"), key=lambda p: p.stat().st_mtime)
+        for old in engines[:-ENGINES]:
+            old.unlink()
 
 
 def _name(gpu: str, driver: str, version: str) -> str:
