@@ -126,27 +126,27 @@ class _Pad:
         its own (None: the shape stays).
         """
         steps: Steps = ()
-        before, seconds = self.before, []
+        outline, seconds, fitted = self.before, [], False
         for at, (step, quicker) in enumerate(zip(recipe, quick, strict=True)):
-            steps = self._made(steps, quicker, last=step.name == recipe[-1].name)
             model = applying.after(recipe[:at], self.model)
+            passes = applying.passes(step, model)
+            taught_us = applying.lessons(step, model) * TEACHING * outline.macs_us
+            steps = self._made(steps, quicker, last=step.name == recipe[-1].name)
             outline = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
-            fits_us = applying.passes(step, model) * outline.row_us
-            teaches_us = applying.lessons(step, model) * TEACHING * before.macs_us
-            seconds.append(self.rows * (fits_us + teaches_us) / 1e6)
-            before = outline
+            seconds.append(self.rows * (passes * outline.row_us + taught_us) / 1e6)
+            fitted = fitted or passes > 0
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         loss = None
-        if not any(seconds):
+        if not fitted:
             score = self._score(self.made[steps].graph, dialect_of([q for q in quick if q]))
             loss = share_lost(self.score, score, self.data.meta.task)
         shared = len(beginnings.of(recipe, self.model))
         on_graph = GRAPH_S * sum(hasattr(step.module, "apply") for step in recipe)
         return Sketch(
-            size=before.size / self.before.size,
-            weights=before.weights / self.before.weights * min(kept, default=1.0),
-            work=before.work / self.before.work,
+            size=outline.size / self.before.size,
+            weights=outline.weights / self.before.weights * min(kept, default=1.0),
+            work=outline.work / self.before.work,
             loss=loss,
             seconds=START_S + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),

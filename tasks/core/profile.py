@@ -74,9 +74,9 @@ class Profile:
 
     @property
     def arena_bytes(self) -> int:
-        """Return what ONNX Runtime holds by default, at most about: its arena keeps the memory of a
-        first call, allocated one by one, beside the block of all later ones. It has room to spare
-        for the operators."""
+        """Return about the most that ONNX Runtime holds by default: its arena keeps the memory of a
+        first call, allocated one by one, beside the block of all later ones. What is to spare there
+        is more than the operators take."""
         return max(self.tensor_bytes + self.block_bytes, self.peak_bytes)
 
 

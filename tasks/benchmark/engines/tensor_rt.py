@@ -98,7 +98,8 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
     """Return an engine for this GPU, kept or built, its buffers allocated.
 
     Raises:
-        EngineUnavailable: TensorRT refuses the graph; the message has its own errors.
+        EngineUnavailable: TensorRT refuses the graph, with its own errors in the message, or does
+            not open what it built.
     """
     import tensorrt as trt  # pyright: ignore[reportMissingImports] - an extra of its own
     import torch
@@ -114,6 +115,8 @@ def load(subject: Subject, params: Params, device: str, threads: int) -> TensorR
         plan = _built(trt, logger, graph, params, builds.timing(*here))
         builds.keep(kept, plan)
         engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise EngineUnavailable("TensorRT could not open the engine that it built")
     context = engine.create_execution_context()
     kinds = {
         trt.float32: torch.float32,

@@ -227,6 +227,35 @@ def test_a_sketch_counts_a_teachers_passes(digits: Study, tmp_path):
     assert taught - alone < alone - less, "to predict is less than to be fitted"
 
 
+def test_a_network_that_trees_teach_is_counted_in_steps_of_its_own(digits: Study, tmp_path):
+    recipes = {
+        rows: [technique("distill", into="mlp", student={"width": 16, "batch_size": int(rows)})]
+        for rows in ("64", "256")
+    }
+    model = digits.model("light_gbm")
+    sketches.write(
+        *(tmp_path, digits.fp32("light_gbm"), digits.fitted("light_gbm"), model, recipes),
+        *(digits.data.folder, digits.metrics, 1e-4, 64, 0),
+    )
+    found = json.loads((tmp_path / sketches.FILE).read_text())
+    few, many = (sum(found[rows]["begins"]) or found[rows]["seconds"] for rows in recipes)
+    assert 2 < few / many < 4
+
+
+def test_a_teacher_is_what_the_technique_starts_from(digits: Study, tmp_path):
+    """Pruned once more, a network is taught by the one that is left, which takes less."""
+    half = technique("prune_structured", multiple=4)
+    recipes = {"once": [half], "twice": [half, half]}
+    sketches.write(
+        *(tmp_path, digits.fp32("convnet"), digits.fitted("convnet"), digits.model("convnet")),
+        *(recipes, digits.data.folder, digits.metrics, 1e-4, 64, 0),
+    )
+    found = json.loads((tmp_path / sketches.FILE).read_text())
+    first, second = found["twice"]["begins"]
+    assert first == found["once"]["begins"][0]
+    assert second < first
+
+
 def test_a_workload_may_ask_for_all():
     table = {"task": "regression", "target": "y"}
     workload = Workload.model_validate({"table": table, "compress": {"recipes": "all"}})
