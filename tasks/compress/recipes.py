@@ -3,12 +3,22 @@
 from tasks.core.entries import Entry
 
 INT8: Entry = "ptq_int8"
-HALF: Entry = {"prune_structured": {"share": 0.5}}
+CUT: Entry = {"prune_structured": {"share": 0.3, "steps": 1}}  # twice leaves half of the channels
 STUDENT: Entry = {"distill": {"share": 0.5}}
-SMALL_STUDENT: Entry = {"distill": {"share": 0.25}}
-NETWORK: Entry = {"distill": {"into": "mlp", "student": {"width": 64}}}
-THIN: Entry = {"low_rank": {"energy": 0.9}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
+FEW_TREES: Entry = {"truncate": {"share": 0.25}}
+FITTED: dict[str, list[Entry]] = {  # further, or anew: smaller models
+    "pruned_some": [CUT],  # each goes on from the one before it
+    "pruned": [CUT, CUT],
+    "pruned_more": [CUT, CUT, CUT],
+    "pruned_most": [CUT, CUT, CUT, CUT],
+    "student": [STUDENT],
+    "small_student": [{"distill": {"share": 0.25}}],
+    "tiny_student": [{"distill": {"share": 0.125}}],
+    "student_mlp": [{"distill": {"into": "mlp", "student": {"width": 64}}}],
+    "low_rank": [{"low_rank": {"energy": 0.9}}],
+}
+STORED: dict[str, list[Entry]] = {"": [], "_int8": [INT8], "_int4": ["ptq_int4"]}
 ALL: dict[str, list[Entry]] = {
     "simplify": ["simplify"],
     "fp16": ["fp16"],
@@ -21,27 +31,27 @@ ALL: dict[str, list[Entry]] = {
     "int8_repaired": [INT8, "repair"],
     "int4": ["ptq_int4"],
     "int4_matmul": [{"ptq_int4": {"form": "matmul_nbits"}}],
+    **{
+        fitted + stored: [*steps, *last]
+        for fitted, steps in FITTED.items()
+        for stored, last in STORED.items()
+    },
+    "pruned_fp16": [CUT, CUT, "fp16"],
+    "student_fp16": [STUDENT, "fp16"],
     "qat_int8": ["qat", INT8],
-    "pruned": [HALF],
-    "pruned_int8": [HALF, INT8],
-    "pruned_most": [HALF, HALF],
-    "pruned_most_int8": [HALF, HALF, INT8],
-    "pruned_qat_int8": [HALF, "qat", INT8],
-    "student": [STUDENT],
-    "student_int8": [STUDENT, INT8],
-    "small_student": [SMALL_STUDENT],
-    "small_student_int8": [SMALL_STUDENT, INT8],
-    "student_mlp_int8": [NETWORK, INT8],
-    "low_rank": [THIN],
-    "low_rank_int8": [THIN, INT8],
+    "pruned_qat_int8": [CUT, CUT, "qat", INT8],
+    "student_qat_int8": [STUDENT, "qat", INT8],
     "zeros": [ZEROS],
     "zeros_int8": [ZEROS, INT8],
     "sparse_2_4": ["sparse_2_4"],
     "keras_int8": ["keras_int8"],
     "litert": ["litert"],
     "truncate_half": [{"truncate": {"share": 0.5}}],
-    "truncate_most": [{"truncate": {"share": 0.25}}],
+    "truncate_most": [FEW_TREES],
+    "truncate_tenth": [{"truncate": {"share": 0.1}}],
     "fewer_leaves": ["prune_trees"],
     "short_thresholds": ["quantise_thresholds"],
     "small_trees": [{"truncate": {"share": 0.5}}, "prune_trees", "quantise_thresholds"],
+    "few_trees": [FEW_TREES, "prune_trees"],
+    "fewest_trees": [FEW_TREES, {"prune_trees": {"share": 0.7}}],
 }
