@@ -17,7 +17,7 @@ import hashlib
 import json
 import random
 import tempfile
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -37,7 +37,6 @@ from tasks.core.fitting import FitContext
 MODELS = ("convnet", "mlp", "light_gbm", "random_forest")
 SWEEP = Params.model_validate({"recipes": "all"})
 ENGINE, METRIC, ORDERS = "onnx_runtime", "accuracy", 500
-MOST = 13  # recipes of a model among which the best are looked for: all choices of them are tried
 Seconds = dict[str, float]  # of a task: `sketch`, a beginning or a recipe's label
 
 
@@ -107,7 +106,7 @@ class _Sweep:
         self.points: dict[str, Point] = {}
         self.sketches: dict[str, Any] = {}
 
-    def tasks(self, labels: list[str]) -> list[str]:
+    def tasks(self, labels: Sequence[str]) -> list[str]:
         """Return the tasks that make these recipes' variants, each once."""
         begins = [b for n in labels for b in beginnings.of(self.recipes[n], self.model)]
         return list(dict.fromkeys([*map(_named, begins), *labels]))
@@ -115,7 +114,7 @@ class _Sweep:
     def cost(self, tasks: list[str]) -> float:
         return sum(self.seconds[task] for task in tasks)
 
-    def share(self, labels: list[str]) -> float:
+    def share(self, labels: Sequence[str]) -> float:
         """Return the share of the whole sweep's hypervolume that these recipes' variants have."""
         whole = hypervolume(list(self.points.values()))
         reached = hypervolume([self.points[n] for n in labels if n in self.points])
@@ -190,11 +189,14 @@ def _searched(sweeps: dict[str, _Sweep], budget: float) -> dict[str, list[str]]:
     """Return the recipes of each model that the search runs, as the flow does."""
     searches = begin({name: sweep.sketches for name, sweep in sweeps.items()}, budget)
     ran = {n: [r for r in s.recipes if r not in s.sketches] for n, s in sweeps.items()}
-    while wave := searches.following():
-        for name, label in wave:
-            _, _, loss = sweeps[name].points.get(label, (None, None, None))
-            searches.models[name].tell(label, loss)
-            ran[name].append(label)
+    while True:
+        searches.following()
+        if not (first := searches.first()):
+            break
+        name, label = first
+        _, _, loss = sweeps[name].points.get(label, (None, None, None))
+        searches.tell(name, loss)
+        ran[name].append(label)
     return ran
 
 
@@ -210,20 +212,22 @@ def _best(sweeps: list[_Sweep], budget_s: float) -> float:
 
 
 def _choices(sweep: _Sweep) -> list[tuple[float, float]]:
-    """Return seconds and share of the hypervolume of each choice of a model's recipes that no
-    cheaper one equals, among the most that have the largest hypervolumes by themselves.
+    """Return seconds and share of the hypervolume of choices of a model's recipes: each recipe in
+    turn is added to all choices so far, and what a cheaper one equals is dropped.
     """
-    alone = {label: hypervolume([point]) for label, point in sweep.points.items()}
-    useful = sorted((n for n in alone if alone[n]), key=lambda n: -alone[n])[:MOST]
-    subsets = [list(s) for n in range(len(useful) + 1) for s in combinations(useful, n)]
-    return _climbing([(sweep.cost(sweep.tasks(s)), sweep.share(s)) for s in subsets])
+    kept: list[tuple[float, float, tuple[str, ...]]] = [(0.0, 0.0, ())]
+    for label in sorted(sweep.points, key=lambda n: -hypervolume([sweep.points[n]])):
+        more = [(*chosen, label) for _, _, chosen in kept]
+        kept = _climbing([*kept, *((sweep.cost(sweep.tasks(c)), sweep.share(c), c) for c in more)])
+    return [(cost, share) for cost, share, _ in kept]
 
 
-def _climbing(choices: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    kept: list[tuple[float, float]] = []
-    for cost, share in sorted(choices, key=lambda c: (c[0], -c[1])):
-        if not kept or share > kept[-1][1]:
-            kept.append((cost, share))
+def _climbing(choices: list[Any]) -> list[Any]:
+    """Return those choices that no cheaper one equals, the dearer the more."""
+    kept: list[Any] = []
+    for choice in sorted(choices, key=lambda c: (c[0], -c[1])):
+        if not kept or choice[1] > kept[-1][1]:
+            kept.append(choice)
     return kept
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from prefect import unmapped
+from prefect.futures import PrefectFuture
 
 from flows.workload import Workload
 from tasks.compress import beginnings
@@ -16,9 +17,11 @@ from tasks.compress.sketches import FILE
 from tasks.compress.task import compress as compress_model
 from tasks.compress.task import export, settle, shrink, sketch
 from tasks.core.artifacts import Artifact, Made, named
+from tasks.core.plugins import Plugin
 from tasks.core.scoring import PRIMARY
 
 Pair = tuple[str, str]  # a model and a recipe's label
+Future = PrefectFuture[Artifact]
 
 
 def compress(name: str, workload: Workload, device: str, made: Made) -> Made:
@@ -55,70 +58,52 @@ class _Sweep:
         )
         self.every = [(model, label) for model in self.models for label in self.params.recipes]
         self.variants: dict[Pair, Artifact] = {}
-        self.begun: dict[tuple[str, Steps], Artifact] = {}
+        self.begun: dict[tuple[str, Steps], Future] = {}
 
     def run(self, pairs: list[Pair]) -> None:
-        """Make variants."""
-        if not pairs:
-            return
-        names, labels = [name for name, _ in pairs], [label for _, label in pairs]
-        done = compress_model.map(
-            [self.parents[name] for name in names],
-            [self.fitted[name] for name in names],
-            [self.models[name] for name in names],
-            labels,
-            [self.params.plugins(label) for label in labels],
+        """Make variants, each as soon as what its recipe begins with is there."""
+        started = [(pair, self._started(pair)) for pair in pairs]
+        self.variants |= {pair: _result(futures) for pair, futures in started}
+
+    def _started(self, pair: Pair) -> list[Future]:
+        """Start what makes a variant; return the tasks, the last of which does."""
+        name, label = pair
+        recipe = self.params.plugins(label)
+        futures: list[Future] = []
+        begun: Any = None  # a future, of which the next task is given the result
+        for at, steps in enumerate(beginnings.of(recipe, self.models[name]), 1):
+            if (name, steps) not in self.begun:
+                self.begun[name, steps] = self._shrunk(pair, recipe[:at], begun)
+            begun = self.begun[name, steps]
+            futures.append(begun)
+        last = compress_model.submit(
+            *(self.parents[name], self.fitted[name], self.models[name], label, recipe),
             *self._common(),
-            self._begun(pairs),
-        ).result()
-        self.variants |= dict(zip(pairs, done, strict=True))
+            begun=begun,
+        )
+        return [*futures, last]
 
-    def _begun(self, pairs: list[Pair]) -> list[Artifact | None]:
-        """Return what each pair's recipe begins with, made where no other has begun so."""
-        begins = [
-            beginnings.of(self.params.plugins(label), self.models[name]) for name, label in pairs
-        ]
-        for at in range(max(map(len, begins))):
-            wave: dict[tuple[str, Steps], str] = {}
-            for (name, label), own in zip(pairs, begins, strict=True):
-                if at < len(own) and (name, own[at]) not in self.begun:
-                    wave.setdefault((name, own[at]), label)
-            if wave:
-                self.begun |= dict(zip(wave, self._shrunk(wave, at), strict=True))
-        return [
-            self.begun[name, own[-1]] if own else None
-            for (name, _), own in zip(pairs, begins, strict=True)
-        ]
-
-    def _shrunk(self, wave: dict[tuple[str, Steps], str], at: int) -> list[Artifact]:
-        """Return the beginnings of a model and `at` + 1 techniques, each with a recipe's label."""
-        names, workload = [name for name, _ in wave], self.workload
-        return shrink.map(
-            [self.parents[name] for name in names],
-            [self.fitted[name] for name in names],
-            [self.begun.get((name, steps[:at])) for name, steps in wave],
-            [self.models[name] for name in names],
-            list(wave.values()),
-            [self.params.plugins(label)[at] for label in wave.values()],
-            unmapped(self.prepared),
-            unmapped(workload.metrics),
-            unmapped(self.params.tolerance),
-            unmapped(workload.train.threads),
-            unmapped(self.params.time_limit_s),
-            unmapped(workload.seed),
-            unmapped(self.device),
-            [self.params.plugins(label)[:at] for label in wave.values()],
-        ).result()
+    def _shrunk(self, pair: Pair, steps: list[Plugin], begun: Any) -> Future:
+        """Start the last of some techniques, on what those before it have `begun`."""
+        (name, label), workload = pair, self.workload
+        return shrink.submit(
+            *(self.parents[name], self.fitted[name], begun, self.models[name], label, steps[-1]),
+            *(self.prepared, workload.metrics, self.params.tolerance, workload.train.threads),
+            *(self.params.time_limit_s, workload.seed, self.device, steps[:-1]),
+        )
 
     def search(self) -> None:
         """Make the variants that could add most for their time; the rest say why they are not."""
         sketched = self._sketched()
         searches = begin(sketched, self.params.budget)
         self.run([pair for pair in self.every if pair[1] not in sketched[pair[0]]])
-        while wave := searches.following():
-            self.run(wave)
-            for model, label in wave:
-                searches.models[model].tell(label, self._lost(model, label))
+        running: dict[Pair, list[Future]] = {}
+        while True:
+            running |= {pair: self._started(pair) for pair in searches.following()}
+            if not (first := searches.first()):
+                break
+            self.variants[first] = _result(running.pop(first))
+            searches.tell(first[0], self._lost(*first))
         self._settle([search.reasons() for search in searches.models.values()])
 
     def _settle(self, reasons: list[dict[str, tuple[str, str]]]) -> None:
@@ -136,7 +121,7 @@ class _Sweep:
             list(self.fitted.values()),
             list(self.models.values()),
             unmapped(recipes),
-            *self._common(),
+            *map(unmapped, self._common()),
         ).result()
         found = [json.loads(artifact.file(FILE).read_text()) for artifact in done]
         return dict(zip(self.models, found, strict=True))
@@ -145,12 +130,8 @@ class _Sweep:
         """Return the arguments that sketches and variants share, the same for all."""
         params, workload = self.params, self.workload
         return [
-            unmapped(self.prepared),
-            unmapped(workload.metrics),
-            unmapped(params.tolerance),
-            unmapped(params.calibration_rows),
-            unmapped(params.time_limit_s),
-            unmapped(workload.seed),
+            *(self.prepared, workload.metrics, params.tolerance),
+            *(params.calibration_rows, params.time_limit_s, workload.seed),
         ]
 
     def _lost(self, model: str, label: str) -> float | None:
@@ -161,6 +142,11 @@ class _Sweep:
             return None
         metric = PRIMARY[task]
         return share_lost(before["metrics"].get(metric), after["metrics"].get(metric), task)
+
+
+def _result(futures: list[Future]) -> Artifact:
+    """Return what the last of some tasks made; what fails before it is raised as it was."""
+    return [future.result() for future in futures][-1]
 
 
 def _stated(variant: Artifact) -> dict[str, Any]:

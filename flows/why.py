@@ -280,7 +280,10 @@ def _plain(value: Any) -> Any:
 
 
 def _bound(task: Any, args: tuple, named: dict[str, Any]) -> dict[str, Any]:
-    """Return a call's arguments by name, as Prefect binds them."""
+    """Return a call's arguments by name, as Prefect binds them: of a future what it comes to."""
     bound = inspect.signature(task.fn).bind(*args, **named)
     bound.apply_defaults()
-    return dict(bound.arguments)
+    return {
+        name: value.value if isinstance(value, _Done) else value
+        for name, value in bound.arguments.items()
+    }

@@ -1,12 +1,13 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
-well a network is fitted; the loss where nothing is fitted further. Each recipe is given the benefit
+well a network is fitted; the loss where trees are cut and nothing is fitted further; what rounds
+weights alone is thought to lose nothing until it is made. Each recipe is given the benefit
 of the doubt: a little less work than thought, and where something is fitted further no more loss
 than so few weights are likely to have, or the recipe that it goes on from. What it could add to the
-hypervolume is then about an upper bound. The most for its time is run next, whichever model's,
-until none could add a hundredth to its model's, or the budget is spent. What came of each lowers
-the bounds of the rest.
+hypervolume is then about an upper bound. The most for its time is run next, whichever model's, as
+a share of what that model could reach, until the budget is spent or none could add much. What came
+of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,17 @@ from typing import Any
 
 from tasks.core.schema import Task
 
-LEAST = 0.01  # of the hypervolume so far: what could add less is not run
+LEAST = 0.005  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
 # Of the work: what it is thought to be is right to that; where nothing is fitted further, and only
 # the order of close ones is in doubt, to this.
 DOUBT, DOUBT_AS_IS = 0.1, 0.03
 # What fitting further is thought to lose, as a share of what makes a variant worthless: the more
-# the fewer weights are left of one.
-THINNING = 0.03
+# the fewer weights are left of one. Of four models that lost from 0.02 to 3, each lost nearly in
+# proportion to this power of the weights gone over those left.
+THINNING, POWER = 0.03, 1.3
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.07, 0.11  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.045, 0.11  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -61,12 +63,14 @@ class Search:
     spent_s: float = 0.0
 
     def best(self, left_s: float) -> tuple[float, str] | None:
-        """Return the recipe that could add most a second, and how much; None: none is worth it, or
-        none can be afforded. A model's first is made whatever it takes.
+        """Return the recipe that could add most a second, and how much, as a share of what all
+        could reach; None: none is worth it, or none can be afforded. A model's first is made
+        whatever it takes.
         """
         left_s = left_s if self.done else float("inf")
+        most = hypervolume([*self._reached()[0], *map(self._at_best, self.sketches.values())])
         rates = [
-            (gain / seconds, label)
+            (gain / most / seconds, label)
             for label, gain in self.gains().items()
             if (seconds := cost(self.sketches[label], self.done)) <= left_s and self._worth(gain)
         ]
@@ -115,31 +119,64 @@ class Search:
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        thinned = THINNING * (1 / sketch.weights - 1)
+        thinned = THINNING * max(1 / sketch.weights - 1, 0.0) ** POWER
         work = sketch.work * (1 if known else 1 - DOUBT)
         return sketch.size, work, max([thinned, *earlier])
 
 
 @dataclass
+class Running:
+    """A recipe that is being run: what it could add a second; the seconds that it is thought to
+    take, and when it is thought to end, on the search's own clock.
+    """
+
+    label: str
+    rate: float
+    seconds: float
+    ends_s: float
+
+
+@dataclass
 class Searches:
-    """The order in which the recipes of all models are run. budget_s: seconds for all of them."""
+    """The order in which the recipes of all models are run. budget_s: seconds for all of them.
+
+    Of each model one runs at a time; results are taken in in the order in which they are thought to
+    come, so that what is run depends on no measured time.
+    """
 
     models: dict[str, Search]
     budget_s: float
+    running: dict[str, Running] = field(default_factory=dict)  # by model
+    clock_s: float = 0.0
 
     def following(self) -> list[tuple[str, str]]:
-        """Return the models and recipes to run next, one of a model at most; none: it is over."""
+        """Return the models and recipes to start now, beside what is running."""
         left = self.budget_s - sum(s.spent_s for s in self.models.values())
-        found = {model: best for model, s in self.models.items() if (best := s.best(left))}
-        most = max((rate for rate, _ in found.values()), default=0.0)
-        wave = []
+        left -= sum(run.seconds for run in self.running.values())
+        idle = {model: s for model, s in self.models.items() if model not in self.running}
+        found = {model: best for model, s in idle.items() if (best := s.best(left))}
+        rates = [rate for rate, _ in found.values()]
+        most = max(rates + [run.rate for run in self.running.values()], default=0.0)
+        started = []
         for model, (rate, label) in sorted(found.items(), key=lambda one: -one[1][0]):
             search = self.models[model]
             seconds = cost(search.sketches[label], search.done)
             if rate >= BESIDE * most and (seconds <= left or not search.done):
-                wave.append((model, label))
+                self.running[model] = Running(label, rate, seconds, self.clock_s + seconds)
+                started.append((model, label))
                 left -= seconds
-        return wave
+        return started
+
+    def first(self) -> tuple[str, str] | None:
+        """Return the model and recipe that is thought to end first of those running."""
+        model = min(self.running, key=lambda name: self.running[name].ends_s, default=None)
+        return None if model is None else (model, self.running[model].label)
+
+    def tell(self, model: str, loss: float | None) -> None:
+        """Take in what the recipe of a model that was running lost; None: it came to nothing."""
+        run = self.running.pop(model)
+        self.clock_s = max(self.clock_s, run.ends_s)
+        self.models[model].tell(run.label, loss)
 
 
 def begin(sketches: dict[str, dict[str, dict[str, Any]]], budget: float) -> Searches:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FILE = "sketches.json"
 ROWS = 64  # that a network is fitted on here, once, and held against its graph: its shape is asked
-CALIBRATION = 128  # rows that ranges are taken from here, at most
+CALIBRATION = 16  # rows that ranges are taken from here, at most
 # What making a variant takes, fitted to sweeps of `digits` on one core: seconds, of each, of a
 # technique that works on its graph, and of a fit before it; microseconds, of a layer in a step, of
 # a row for a million multiply-adds (dense layers take many rows at once), or for each node of a
@@ -39,6 +39,7 @@ LAYER_US, NODE_US, TEACHING = 440.0, 0.024, 0.44
 MILLION_MACS, DENSE_MILLION_MACS = 100.0, 20.0
 JUDGING, JUDGED_US = 3.0, 250.0
 BATCH = 64  # rows of a step where the model does not say
+BRIEF = {"epochs": 1, "steps": 1}  # params that leave a variant its shape
 
 
 def write(
@@ -110,10 +111,10 @@ class _Pad:
         start: Parent,
     ) -> None:
         self.model, self.data, self.metrics = model, data, metrics
-        self.context, self.tolerance = context, tolerance
+        self.context, self.tolerance = replace(context, brief=True), tolerance
         seed = context.fit.seed
         few = lambda: _few(training_data(data), seed)  # noqa: E731 - when it is asked for
-        self.brief = replace(context, rows=few, brief=True)  # of what fits
+        self.fitting = replace(self.context, rows=few)
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
         self.before = self._outlined((), None)
@@ -137,15 +138,16 @@ class _Pad:
             fitted = fitted or passes > 0
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
-        loss = None
-        if not fitted:
+        weights = outline.weights / self.before.weights * min(kept, default=1.0)
+        loss = None if fitted else 0.0  # what only rounds is thought to lose nothing
+        if not fitted and weights < 1:
             score = self._score(self.made[steps].graph, dialect_of([q for q in quick if q]))
             loss = share_lost(self.score, score, self.data.meta.task)
         shared = len(beginnings.of(recipe, self.model))
         on_graph = GRAPH_S * sum(hasattr(step.module, "apply") for step in recipe)
         return Sketch(
             size=outline.size / self.before.size,
-            weights=outline.weights / self.before.weights * min(kept, default=1.0),
+            weights=weights,
             work=outline.work / self.before.work,
             loss=loss,
             seconds=START_S + on_graph + self.judging_s + sum(seconds[shared:]),
@@ -165,7 +167,7 @@ class _Pad:
         made = (*steps, applying.words(step))
         try:
             if made not in self.made:
-                context = self.brief if hasattr(step.module, "shrink") else self.context
+                context = self.fitting if hasattr(step.module, "shrink") else self.context
                 self.made[made] = applying.applied(
                     [step], self.made[steps], context, self.data, self.tolerance, ROWS
                 )
@@ -216,7 +218,7 @@ def _quick(recipe: list[Plugin], start: Parent) -> "list[Plugin | None]":
     """Return, for each step, what gives a graph its shape, with one pass over the data; None: the
     shape stays.
     """
-    once, kept = ("epochs", "steps"), []
+    kept = []
     for at, step in enumerate(recipe):
         if reason := applying.undoes(step, [s.name for s in recipe[:at]]):
             raise NotApplicable(reason, step.name)
@@ -228,7 +230,7 @@ def _quick(recipe: list[Plugin], start: Parent) -> "list[Plugin | None]":
             raise NotApplicable(reason, step.name)
         quicker = outline(step.typed, start.model) if outline else None
         fields = type(step.typed).model_fields
-        brief = step.with_params(**{name: 1 for name in once if name in fields})
+        brief = step.with_params(**{name: v for name, v in BRIEF.items() if name in fields})
         kept.append(None if same else quicker or brief)
     return kept
 
