@@ -112,7 +112,7 @@ class _Sweep:
         return list(dict.fromkeys([*map(_named, begins), *labels]))
 
     def cost(self, tasks: list[str]) -> float:
-        return sum(self.seconds[task] for task in tasks)
+        return sum(self.seconds.get(task, 0.0) for task in tasks)  # what was not begun takes none
 
     def share(self, labels: Sequence[str]) -> float:
         """Return the share of the whole sweep's hypervolume that these recipes' variants have."""
@@ -138,7 +138,6 @@ class _Sweep:
                 before = (self.parent, self.fitted, begun, self.model, step)
                 fit = FitContext(digits.workload.seed)
                 if begun and beginnings.unmade(begun, recipe):
-                    self.seconds[_named(steps)] = 0.0
                     break
                 self._timed(_named(steps), place, beginnings.write, *before, *judged, fit)
                 begun = place
