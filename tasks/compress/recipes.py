@@ -7,6 +7,7 @@ CUT: Entry = {"prune_structured": {"share": 0.3, "steps": 1}}  # twice leaves ha
 STUDENT: Entry = {"distill": {"share": 0.5}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
 FEW_TREES: Entry = {"truncate": {"share": 0.25}}
+NETWORK = {"width": 64, "epochs": 10, "batch_size": 128}  # of each row it is shown ten copies
 FITTED: dict[str, list[Entry]] = {  # further, or anew: smaller models
     "pruned_some": [CUT],  # each goes on from the one before it
     "pruned": [CUT, CUT],
@@ -15,7 +16,7 @@ FITTED: dict[str, list[Entry]] = {  # further, or anew: smaller models
     "student": [STUDENT],
     "small_student": [{"distill": {"share": 0.25}}],
     "tiny_student": [{"distill": {"share": 0.125}}],
-    "student_mlp": [{"distill": {"into": "mlp", "student": {"width": 64}}}],
+    "student_mlp": [{"distill": {"into": "mlp", "student": NETWORK}}],
     "low_rank": [{"low_rank": {"energy": 0.9}}],
 }
 STORED: dict[str, list[Entry]] = {"": [], "_int8": [INT8], "_int4": ["ptq_int4"]}
