@@ -25,8 +25,9 @@ DOUBT, DOUBT_AS_IS = 0.1, 0.03
 # the fewer weights are left of one. Of four models that lost from 0.02 to 3, each lost nearly in
 # proportion to this power of the weights gone over those left.
 THINNING, POWER = 0.03, 1.3
+HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.045, 0.11  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.047, 0.12  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -63,14 +64,14 @@ class Search:
     spent_s: float = 0.0
 
     def best(self, left_s: float) -> tuple[float, str] | None:
-        """Return the recipe that could add most a second, and how much, as a share of what all
+        """Return the recipe that could add most for its time, and how much, as a share of what all
         could reach; None: none is worth it, or none can be afforded. A model's first is made
         whatever it takes.
         """
         left_s = left_s if self.done else float("inf")
         most = hypervolume([*self._reached()[0], *map(self._at_best, self.sketches.values())])
         rates = [
-            (gain / most / seconds, label)
+            (gain / most / seconds**HASTE, label)
             for label, gain in self.gains().items()
             if (seconds := cost(self.sketches[label], self.done)) <= left_s and self._worth(gain)
         ]
@@ -126,7 +127,7 @@ class Search:
 
 @dataclass
 class Running:
-    """A recipe that is being run: what it could add a second; the seconds that it is thought to
+    """A recipe that is being run: what it could add for its time; the seconds that it is thought to
     take, and when it is thought to end, on the search's own clock.
     """
 

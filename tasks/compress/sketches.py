@@ -30,11 +30,11 @@ FILE = "sketches.json"
 ROWS = 64  # that a network is fitted on here, once, and held against its graph: its shape is asked
 CALIBRATION = 16  # rows that ranges are taken from here, at most
 # What making a variant takes, fitted to sweeps of `digits` on one core: seconds, of each, of a
-# technique that works on its graph, and of a fit before it; microseconds, of a layer in a step, of
-# a row for a million multiply-adds (dense layers take many rows at once), or for each node of a
-# tree; a teacher's share of a pass. The judged rows are gone over by the parent and by the variant,
-# and scored.
-START_S, GRAPH_S, FIT_S = 0.12, 0.12, 0.1
+# technique that works on its graph, of a fit before it, and more where it starts from trees;
+# microseconds, of a layer in a step, of a row for a million multiply-adds (dense layers take many
+# rows at once), or for each node of a tree; a teacher's share of a pass. The judged rows are gone
+# over by the parent and by the variant, and scored.
+START_S, GRAPH_S, FIT_S, TREES_S = 0.12, 0.12, 0.1, 0.15
 LAYER_US, NODE_US, TEACHING = 440.0, 0.024, 0.44
 MILLION_MACS, DENSE_MILLION_MACS = 100.0, 20.0
 JUDGING, JUDGED_US = 3.0, 250.0
@@ -121,6 +121,7 @@ class _Pad:
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
         self.judging_s = judged * (JUDGED_US + JUDGING * float_us(start.graph)) / 1e6
         self.score = self._score(start.graph, None)
+        self.start_s = START_S + TREES_S * (_tree_nodes(start.graph) > 0)
 
     def sketch(self, recipe: list[Plugin], quick: "list[Plugin | None]") -> Sketch:
         """Return what is known of a recipe by what `quick` makes of the model, a step for each of
@@ -150,7 +151,7 @@ class _Pad:
             weights=weights,
             work=outline.work / self.before.work,
             loss=loss,
-            seconds=START_S + on_graph + self.judging_s + sum(seconds[shared:]),
+            seconds=self.start_s + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
         )
