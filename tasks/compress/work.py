@@ -16,7 +16,7 @@ CALL, OPERATOR, ON_INTEGERS = 4.0, 0.5, 0.6  # a call; an operator; one that wor
 MILLION_MACS = {"fully_connected": 50.0}  # of multiply-adds in float32
 CONVOLUTION = 21.0  # likewise, of any other class
 INT8_SHARE = 0.3  # of that, on integers
-VISIT = 0.004  # of a node of a tree
+TREE, DEPTH = 0.0033, 0.62  # of a tree, for its nodes to that power: of all it visits some
 
 
 def microseconds(model: "onnx.ModelProto", dialect: str | None = None) -> float:
@@ -27,7 +27,7 @@ def microseconds(model: "onnx.ModelProto", dialect: str | None = None) -> float:
     visits = 0.0
     if ensembles.unfit(model.graph) is None:
         nodes = np.diff(ensembles.read(model.graph)[0].start)
-        visits = VISIT * float(np.log2(nodes + 1).sum())
+        visits = TREE * float((nodes**DEPTH).sum())
         if not graphs.weighted(model.graph):
             return CALL + OPERATOR * len(model.graph.node) + visits
     ran = graphs.executed(graphs.serialise(model), dialect)
