@@ -4,10 +4,10 @@ What recipes begin with that fits a model further is done once for all that begi
 """
 
 import json
+from queue import Queue
 from typing import Any
 
 from prefect import unmapped
-from prefect.futures import PrefectFuture
 
 from flows.workload import Workload
 from tasks.compress import beginnings
@@ -21,7 +21,7 @@ from tasks.core.plugins import Plugin
 from tasks.core.scoring import PRIMARY
 
 Pair = tuple[str, str]  # a model and a recipe's label
-Future = PrefectFuture[Artifact]
+Beginning = tuple[str, Steps]  # a model and the techniques that have changed it
 
 
 def compress(name: str, workload: Workload, device: str, made: Made) -> Made:
@@ -58,53 +58,76 @@ class _Sweep:
         )
         self.every = [(model, label) for model in self.models for label in self.params.recipes]
         self.variants: dict[Pair, Artifact] = {}
-        self.begun: dict[tuple[str, Steps], Future] = {}
+        self.begun: dict[Beginning, Artifact] = {}
+        self.waiting: dict[Beginning, list[Pair]] = {}  # for what is being begun
+        self.ended: Queue[tuple[Any, Any]] = Queue()  # pairs and beginnings, with their futures
 
     def run(self, pairs: list[Pair]) -> None:
-        """Make variants, each as soon as what its recipe begins with is there."""
-        started = [(pair, self._started(pair)) for pair in pairs]
-        self.variants |= {pair: _result(futures) for pair, futures in started}
-
-    def _started(self, pair: Pair) -> list[Future]:
-        """Start what makes a variant; return the tasks, the last of which does."""
-        name, label = pair
-        recipe = self.params.plugins(label)
-        futures: list[Future] = []
-        begun: Any = None  # a future, of which the next task is given the result
-        for at, steps in enumerate(beginnings.of(recipe, self.models[name]), 1):
-            if (name, steps) not in self.begun:
-                self.begun[name, steps] = self._shrunk(pair, recipe[:at], begun)
-            begun = self.begun[name, steps]
-            futures.append(begun)
-        last = compress_model.submit(
-            *(self.parents[name], self.fitted[name], self.models[name], label, recipe),
-            *self._common(),
-            begun=begun,
-        )
-        return [*futures, last]
-
-    def _shrunk(self, pair: Pair, steps: list[Plugin], begun: Any) -> Future:
-        """Start the last of some techniques, on what those before it have `begun`."""
-        (name, label), workload = pair, self.workload
-        return shrink.submit(
-            *(self.parents[name], self.fitted[name], begun, self.models[name], label, steps[-1]),
-            *(self.prepared, workload.metrics, self.params.tolerance, workload.train.threads),
-            *(self.params.time_limit_s, workload.seed, self.device, steps[:-1]),
-        )
+        """Make variants."""
+        for pair in pairs:
+            self._start(pair)
+        for pair in pairs:
+            self._make(pair)
 
     def search(self) -> None:
         """Make the variants that could add most for their time; the rest say why they are not."""
         sketched = self._sketched()
         searches = begin(sketched, self.params.budget)
-        self.run([pair for pair in self.every if pair[1] not in sketched[pair[0]]])
-        running: dict[Pair, list[Future]] = {}
+        unknown = [pair for pair in self.every if pair[1] not in sketched[pair[0]]]
+        for pair in unknown:
+            self._start(pair)
         while True:
-            running |= {pair: self._started(pair) for pair in searches.following()}
+            for pair in searches.following():
+                self._start(pair)
             if not (first := searches.first()):
                 break
-            self.variants[first] = _result(running.pop(first))
+            self._make(first)
             searches.tell(first[0], self._lost(*first))
+        for pair in unknown:
+            self._make(pair)
         self._settle([search.reasons() for search in searches.models.values()])
+
+    def _start(self, pair: Pair) -> None:
+        """Start the next task that a variant needs; those after it follow once it has ended."""
+        name, label = pair
+        recipe, begun = self.params.plugins(label), None
+        for at, steps in enumerate(beginnings.of(recipe, self.models[name]), 1):
+            key = (name, steps)
+            if key not in self.begun:
+                if key not in self.waiting:
+                    self._submit(key, shrink, *self._shrinking(pair, recipe[:at], begun))
+                self.waiting.setdefault(key, []).append(pair)
+                return
+            begun = self.begun[key]
+        common = (self.fitted[name], self.models[name], label, recipe, *self._common())
+        self._submit(pair, compress_model, self.parents[name], *common, begun)
+
+    def _submit(self, key: Any, task: Any, *args: Any) -> None:
+        future = task.submit(*args)
+        future.add_done_callback(lambda done: self.ended.put((key, done)))
+
+    def _make(self, pair: Pair) -> None:
+        """Wait for a variant; meanwhile whatever ends lets those start that go on from it."""
+        while pair not in self.variants:
+            key, future = self.ended.get()
+            if key in self.waiting:
+                self.begun[key] = future.result()
+                for waiting in self.waiting.pop(key):
+                    self._start(waiting)
+            else:
+                self.variants[key] = future.result()
+
+    def _shrinking(self, pair: Pair, steps: list[Plugin], begun: Artifact | None) -> list[Any]:
+        """Return the arguments of a task that does the last of some techniques on what the others
+        have `begun`.
+        """
+        (name, label), workload = pair, self.workload
+        of_model = (self.parents[name], self.fitted[name], begun, self.models[name])
+        return [
+            *(*of_model, beginnings.words(label, steps), steps[-1]),
+            *(self.prepared, workload.metrics, self.params.tolerance, workload.train.threads),
+            *(self.params.time_limit_s, workload.seed, self.device, steps[:-1]),
+        ]
 
     def _settle(self, reasons: list[dict[str, tuple[str, str]]]) -> None:
         """Keep, for each model in turn, status and reason of the variants that are not made."""
@@ -142,11 +165,6 @@ class _Sweep:
             return None
         metric = PRIMARY[task]
         return share_lost(before["metrics"].get(metric), after["metrics"].get(metric), task)
-
-
-def _result(futures: list[Future]) -> Artifact:
-    """Return what the last of some tasks made; what fails before it is raised as it was."""
-    return [future.result() for future in futures][-1]
 
 
 def _stated(variant: Artifact) -> dict[str, Any]:

@@ -236,6 +236,9 @@ class _Done:
     def result(self) -> Any:
         return self.value
 
+    def add_done_callback(self, function: Callable[["_Done"], None]) -> None:
+        function(self)
+
 
 @contextmanager
 def _following(plan: _Plan) -> Iterator[None]:
@@ -280,10 +283,7 @@ def _plain(value: Any) -> Any:
 
 
 def _bound(task: Any, args: tuple, named: dict[str, Any]) -> dict[str, Any]:
-    """Return a call's arguments by name, as Prefect binds them: of a future what it comes to."""
+    """Return a call's arguments by name, as Prefect binds them."""
     bound = inspect.signature(task.fn).bind(*args, **named)
     bound.apply_defaults()
-    return {
-        name: value.value if isinstance(value, _Done) else value
-        for name, value in bound.arguments.items()
-    }
+    return dict(bound.arguments)

@@ -37,13 +37,21 @@ def of(recipe: list[Plugin], model: Plugin) -> list[Steps]:
 
 
 def first(recipes: dict[str, list[Plugin]], model: Plugin) -> Iterator[tuple[str, Plugin]]:
-    """Yield the steps that begin recipes of a model, each with the first recipe that has it."""
+    """Yield the steps that begin recipes of a model, each with the first recipe that has it, by the
+    words for both.
+    """
     seen: set[Steps] = set()
     for label, recipe in recipes.items():
-        for steps, step in zip(of(recipe, model), recipe, strict=False):
+        for at, steps in enumerate(of(recipe, model)):
             if steps not in seen:
-                yield label, step
+                yield words(label, recipe[: at + 1]), recipe[at]
             seen.add(steps)
+
+
+def words(label: str, steps: list[Plugin]) -> str:
+    """Return a recipe's label for the last of its first steps, numbered where it comes again."""
+    times = [step.name for step in steps].count(steps[-1].name)
+    return label if times == 1 else f"{label} {times}"
 
 
 def write(

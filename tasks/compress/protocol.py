@@ -116,7 +116,8 @@ class Context:
     judge: gives the metrics of a plugin's fitted model on the judged rows, to be stated, not to be
     chosen by; hold: gives the graph's inputs and the target of training rows that a model was not
     fitted on, to choose by; metric: decides on them; brief: nothing but the shape of what is made
-    is asked for; facts: what a technique states of its work, by its name; turns: numbers its fits.
+    is asked for, and what cut trees lose; facts: what a technique states of its work, by its name;
+    turns: numbers its fits.
     """
 
     meta: Meta

@@ -36,7 +36,8 @@ class Sketch:
     """What is known of a recipe's variant.
 
     size, work and weights (those not 0): as shares of the fp32 graph's; loss: of the metric, as a
-    share of what makes a variant worthless, None where it has yet to be fitted; steps: its
+    share of what makes a variant worthless, 0 where weights are rounded alone, None where it has
+    yet to be fitted; steps: its
     techniques with their parameters; begins: the seconds that each of its first steps is thought to
     take, unless another recipe has begun so; seconds: those of the rest.
     """
@@ -69,7 +70,8 @@ class Search:
         whatever it takes.
         """
         left_s = left_s if self.done else float("inf")
-        most = hypervolume([*self._reached()[0], *map(self._at_best, self.sketches.values())])
+        left = [self._at_best(s) for label, s in self.sketches.items() if label not in self.done]
+        most = hypervolume([*self._reached()[0], *left])
         rates = [
             (gain / most / seconds**HASTE, label)
             for label, gain in self.gains().items()

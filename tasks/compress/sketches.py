@@ -87,12 +87,13 @@ def write(
 
 
 class _Outline(NamedTuple):
-    """What a variant's shape says: bytes, weights, work; what a row takes it in a step of fitting,
-    and its multiply-adds alone.
+    """What a variant's shape says: bytes, weights, nodes of trees, work; what a row takes it in a
+    step of fitting, and its multiply-adds alone.
     """
 
     size: int
     weights: int
+    nodes: int
     work: float
     row_us: float
     macs_us: float
@@ -121,7 +122,7 @@ class _Pad:
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
         self.judging_s = judged * (JUDGED_US + JUDGING * float_us(start.graph)) / 1e6
         self.score = self._score(start.graph, None)
-        self.start_s = START_S + TREES_S * (_tree_nodes(start.graph) > 0)
+        self.start_s = START_S + TREES_S * (self.before.nodes > 0)
 
     def sketch(self, recipe: list[Plugin], quick: "list[Plugin | None]") -> Sketch:
         """Return what is known of a recipe by what `quick` makes of the model, a step for each of
@@ -141,7 +142,7 @@ class _Pad:
         kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
         weights = outline.weights / self.before.weights * min(kept, default=1.0)
         loss = None if fitted else 0.0  # what only rounds is thought to lose nothing
-        if not fitted and weights < 1:
+        if not fitted and outline.nodes < self.before.nodes:
             score = self._score(self.made[steps].graph, dialect_of([q for q in quick if q]))
             loss = share_lost(self.score, score, self.data.meta.task)
         shared = len(beginnings.of(recipe, self.model))
@@ -188,7 +189,7 @@ class _Pad:
             row_us += macs_us + NODE_US * nodes
             size, work = len(graphs.serialise(graph)), microseconds(graph, dialect)
             weights = _weights(graph) + nodes
-            self.outlines[steps] = _Outline(size, weights, work, row_us, macs_us)
+            self.outlines[steps] = _Outline(size, weights, nodes, work, row_us, macs_us)
         return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:

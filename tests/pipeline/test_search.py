@@ -50,5 +50,9 @@ def test_a_part_is_run_and_full_runs_the_rest(beside: Project, here):
     found = stated(beside)
     assert {found[n]["status"] for n in left} == {"ok"}
     assert "skipped" not in {v["status"] for v in found.values()}
+    now = verdicts(temper)
+    assert states({n: v for n, v in now.items() if n.startswith(("shrink", "compress"))}) == {
+        "cached"
+    }
     again = verdicts(temper, "--set", "compress.budget=0.1")
     assert {v[0] for n, v in again.items() if n.startswith("settle")} <= {"would run", "cached"}
