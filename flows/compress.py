@@ -67,7 +67,7 @@ class _Sweep:
         for pair in pairs:
             self._start(pair)
         for pair in pairs:
-            self._make(pair)
+            self._wait_for(pair)
 
     def search(self) -> None:
         """Make the variants that could add most for their time; the rest say why they are not."""
@@ -81,10 +81,10 @@ class _Sweep:
                 self._start(pair)
             if not (first := searches.first()):
                 break
-            self._make(first)
+            self._wait_for(first)
             searches.tell(first[0], self._lost(*first))
         for pair in unknown:
-            self._make(pair)
+            self._wait_for(pair)
         self._settle([search.reasons() for search in searches.models.values()])
 
     def _start(self, pair: Pair) -> None:
@@ -106,7 +106,7 @@ class _Sweep:
         future = task.submit(*args)
         future.add_done_callback(lambda done: self.ended.put((key, done)))
 
-    def _make(self, pair: Pair) -> None:
+    def _wait_for(self, pair: Pair) -> None:
         """Wait for a variant; meanwhile whatever ends lets those start that go on from it."""
         while pair not in self.variants:
             key, future = self.ended.get()

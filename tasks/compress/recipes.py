@@ -3,9 +3,7 @@
 from tasks.core.entries import Entry
 
 INT8: Entry = "ptq_int8"
-CUT: Entry = {
-    "prune_structured": {"share": 0.3, "steps": 1}
-}  # twice leaves about half of the channels
+CUT: Entry = {"prune_structured": {"share": 0.3, "steps": 1}}  # twice leaves about half
 STUDENT: Entry = {"distill": {"share": 0.5}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
 FEW_TREES: Entry = {"truncate": {"share": 0.25}}

@@ -1,13 +1,13 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
 Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
-well a network is fitted; the loss where trees are cut and nothing is fitted further; what rounds
-weights alone is thought to lose nothing until it is made. Each recipe is given the benefit
-of the doubt: a little less work than thought, and where something is fitted further no more loss
-than so few weights are likely to have, or the recipe that it goes on from. What it could add to the
-hypervolume is then about an upper bound. The most for its time is run next, whichever model's, as
-a share of what that model could reach, until the budget is spent or none could add much. What came
-of each lowers the bounds of the rest.
+well a network is fitted; the loss where trees are cut; what rounds weights alone is thought to lose
+nothing until it is made. Each recipe is given the benefit of the doubt: a little less work than
+thought, and where something is fitted further no more loss than so few weights are likely to have,
+or the recipe that it goes on from. What it could add to the hypervolume is then about an upper
+bound. The most for its time is run next, whichever model's, as a share of what that model could
+reach, until the budget is spent or none could add much. What came of each lowers the bounds of the
+rest.
 """
 
 from collections.abc import Sequence
@@ -37,9 +37,9 @@ class Sketch:
 
     size, work and weights (those not 0): as shares of the fp32 graph's; loss: of the metric, as a
     share of what makes a variant worthless, 0 where weights are rounded alone, None where it has
-    yet to be fitted; steps: its
-    techniques with their parameters; begins: the seconds that each of its first steps is thought to
-    take, unless another recipe has begun so; seconds: those of the rest.
+    yet to be fitted; steps: its techniques with their parameters; begins: the seconds that each of
+    its first steps is thought to take, unless another recipe has begun so; seconds: those of the
+    rest.
     """
 
     size: float

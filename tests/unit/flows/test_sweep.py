@@ -69,24 +69,24 @@ def test_what_recipes_begin_with_is_begun_once_and_nothing_waits_for_others(swee
     assert list(variant.calls) == ["int8"], "it begins with nothing"
     first = shrink.end("once")
     made = variant.end("int8")
-    sweep._make(("convnet", "int8"))
+    sweep._wait_for(("convnet", "int8"))
     assert sweep.variants["convnet", "int8"] == made
     assert list(shrink.calls) == ["once", "twice_int8 2"], "by the first recipe with two of them"
     assert shrink.calls["twice_int8 2"][2] == first, "it goes on from the first"
     assert list(variant.calls) == ["int8", "once"]
     second = shrink.end("twice_int8 2")
     variant.end("once")
-    sweep._make(("convnet", "once"))
+    sweep._wait_for(("convnet", "once"))
     assert list(variant.calls) == ["int8", "once", "twice_int8", "twice"]
     assert variant.calls["twice_int8"][-1] == variant.calls["twice"][-1] == second
     for label in ("twice", "twice_int8"):
         variant.end(label)
     for pair in sweep.every:
-        sweep._make(pair)
+        sweep._wait_for(pair)
     assert set(sweep.variants) == set(sweep.every)
 
 
 def test_what_stops_a_beginning_is_raised_as_it_was(sweep, shrink):
     shrink.futures["once"].set_exception(ValueError("the original"))
     with pytest.raises(ValueError, match="the original"):
-        sweep._make(("convnet", "twice"))
+        sweep._wait_for(("convnet", "twice"))
