@@ -4,15 +4,16 @@ from tasks.core.entries import Entry
 
 INT8: Entry = "ptq_int8"
 CUT: Entry = {"prune_structured": {"share": 0.3, "steps": 1}}  # twice leaves about half
+HALF: Entry = {"prune_structured": {"share": 0.5, "steps": 1, "epochs": 8}}
 STUDENT: Entry = {"distill": {"share": 0.5}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
 FEW_TREES: Entry = {"truncate": {"share": 0.25}}
 NETWORK = {"width": 64, "epochs": 10, "batch_size": 128}  # of each row it is shown ten copies
 FITTED: dict[str, list[Entry]] = {  # further, or anew: smaller models
-    "pruned_some": [CUT],  # each goes on from the one before it
+    "pruned_some": [CUT],
     "pruned": [CUT, CUT],
     "pruned_more": [CUT, CUT, CUT],
-    "pruned_most": [CUT, CUT, CUT, CUT],
+    "pruned_most": [CUT, CUT, HALF],
     "student": [STUDENT],
     "small_student": [{"distill": {"share": 0.25}}],
     "tiny_student": [{"distill": {"share": 0.125}}],
