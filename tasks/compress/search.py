@@ -27,7 +27,7 @@ DOUBT, DOUBT_AS_IS = 0.1, 0.03
 THINNING, POWER = 0.03, 1.3
 HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.047, 0.12  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.045, 0.155  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
