@@ -133,15 +133,20 @@ def reproduce(targets: list[str]) -> int:
 
 
 def preload(workload: "Workload") -> tuple[str, ...]:
-    """Return the modules that the children of a run share: its models' libraries, and our own."""
+    """Return the modules that the children of a run share: its models' libraries, our own, and
+    those of its plugins.
+    """
     own = ("validate.judge", "train.fitting", "compare.resampling", "compress.variants")
+    recipes = map(workload.compress.plugins, workload.compress.recipes)
+    plugins = [*workload.models, *workload.metrics, *(step for steps in recipes for step in steps)]
+    ours = dict.fromkeys(plugin.module.__name__ for plugin in plugins)
     libraries = {
         library: IMPORTS.get(library, (library.replace("-", "_"),))
         for model in workload.models
         for library in getattr(model.module, "LIBRARIES", ())
     }
     theirs = [module for modules in libraries.values() for module in modules]
-    return (*(f"tasks.{name}" for name in own), "onnx", "onnxruntime", *theirs)
+    return (*(f"tasks.{name}" for name in own), "onnx", "onnxruntime.quantization", *theirs, *ours)
 
 
 def finished_before(name: str) -> dict[str, str]:

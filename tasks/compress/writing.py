@@ -36,7 +36,8 @@ def graph(
     content = graphs.serialise(made)
     rows = data.feed(data.meta.judged)
     got = graphs.run(graphs.session(content, dialect=head["dialect"]), rows)
-    stated = _judged(got, data, metrics, before)
+    old = None if before is None else graphs.run(graphs.session(before), rows)
+    stated = _judged(got, data, metrics, old)
     if before is not None and head["precision"] in ("int8", "int4"):
         stated["quantised_share"] = certificate.quantised_share(content, head["dialect"])
     if before is not None and head["precision"] == "int8":
@@ -73,7 +74,8 @@ def converted(
     Raises:
         ParityError: a prediction is not a finite number.
     """
-    stated = _judged(made.predict(data.X(data.meta.judged)), data, metrics, before)
+    old = graphs.run(graphs.session(before), data.feed(data.meta.judged))
+    stated = _judged(made.predict(data.X(data.meta.judged)), data, metrics, old)
     stated |= {
         "file": made.name,
         "bytes": len(made.content),
@@ -85,9 +87,11 @@ def converted(
 
 
 def _judged(
-    got: np.ndarray, data: Prepared, metrics: list[Plugin], before: "onnx.ModelProto | None"
+    got: np.ndarray, data: Prepared, metrics: list[Plugin], old: np.ndarray | None
 ) -> dict[str, Any]:
-    """Return what is stated of predictions of the judged rows, and of their loss."""
+    """Return what is stated of predictions of the judged rows, and of what they lose against old
+    ones.
+    """
     meta = data.meta
     if not np.isfinite(got).all():
         raise ParityError(
@@ -97,9 +101,8 @@ def _judged(
         "metrics": scoring.scores(meta.task, data.y(meta.judged), got, metrics, meta.sequence),
         "bounds": drops.bounds_of(data, got, metrics),
     }
-    if before is None:
+    if old is None:
         return stated
-    old = graphs.run(graphs.session(before), data.feed(meta.judged))
     return {
         **stated,
         "parity": certificate.stated(export.difference(got, old), "the fp32 graph", None),

@@ -4,6 +4,7 @@ A metric is a metric plugin's module, or what stands for one (`scoring.Metric`).
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,31 @@ def weights(n: int, draws: int, seed: int, block: int = 1) -> Iterator[np.ndarra
     block: rows that follow each other are drawn together, round the end (Politis & Romano 1992,
     "A circular block-resampling procedure for stationary data").
     """
-    random = np.random.default_rng(seed)
     chunk, block = max(1, CELLS // n), min(block, n)
+    if draws <= chunk:
+        yield _at_once(n, draws, seed, block)
+        return
+    random = np.random.default_rng(seed)
     for start in range(0, draws, chunk):
-        size = min(chunk, draws - start)
-        if block == 1:
-            places = random.integers(0, n, (size, n), dtype=np.int32)
-        else:
-            first = random.integers(0, n, (size, -(-n // block), 1), dtype=np.int32)
-            places = ((first + np.arange(block)) % n).reshape(size, -1)[:, :n]
-        flat = places + np.arange(size, dtype=np.int64)[:, None] * n
-        yield np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
+        yield _weights(random, n, min(chunk, draws - start), block)
+
+
+@lru_cache(maxsize=1)
+def _at_once(n: int, draws: int, seed: int, block: int) -> np.ndarray:
+    """Return the weights of all draws, kept for the next metric: they take as long as it does."""
+    found = _weights(np.random.default_rng(seed), n, draws, block)
+    found.flags.writeable = False
+    return found
+
+
+def _weights(random: np.random.Generator, n: int, draws: int, block: int) -> np.ndarray:
+    if block == 1:
+        places = random.integers(0, n, (draws, n), dtype=np.int32)
+    else:
+        first = random.integers(0, n, (draws, -(-n // block), 1), dtype=np.int32)
+        places = ((first + np.arange(block)) % n).reshape(draws, -1)[:, :n]
+    flat = places + np.arange(draws, dtype=np.int64)[:, None] * n
+    return np.bincount(flat.ravel(), minlength=draws * n).reshape(draws, n).astype(np.float32)
 
 
 def looped(metric: Any, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
