@@ -8,7 +8,7 @@ HALF: Entry = {"prune_structured": {"share": 0.5, "steps": 1, "epochs": 8}}
 STUDENT: Entry = {"distill": {"share": 0.5}}
 ZEROS: Entry = {"prune_unstructured": {"share": 0.7}}
 FEW_TREES: Entry = {"truncate": {"share": 0.25}}
-NETWORK = {"width": 64, "epochs": 10, "batch_size": 128}  # of each row it is shown ten copies
+NETWORK = {"width": 64, "epochs": 6, "batch_size": 128}  # of each row it is shown ten copies
 FITTED: dict[str, list[Entry]] = {  # further, or anew: smaller models
     "pruned_some": [CUT],
     "pruned": [CUT, CUT],
