@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tasks.compress import graphs
 from tasks.compress.protocol import NotApplicable
 from tasks.core import tree_graph
@@ -26,3 +28,8 @@ def read(graph: "onnx.GraphProto") -> tuple[Trees, int]:
         return tree_graph.from_onnx(tree_graph.node_of(graph))
     except ValueError as error:
         raise NotApplicable(str(error)) from None
+
+
+def nodes(graph: "onnx.GraphProto") -> np.ndarray:
+    """Return the nodes of each tree, (tree,) int64; of what is no ensemble, none."""
+    return np.zeros(0, np.int64) if unfit(graph) else np.diff(read(graph)[0].start)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tasks.compress import applying, beginnings, drops, ensembles, export, graphs
+from tasks.compress import applying, beginnings, drops, ensembles, export, graphs, work
 from tasks.compress.beginnings import Steps
 from tasks.compress.protocol import Context, NotApplicable, NothingToDo, Parent, dialect_of
 from tasks.compress.search import Sketch, share_lost
-from tasks.compress.work import float_us, microseconds
 from tasks.compress.writing import GRAPH
 from tasks.core import scoring
 from tasks.core.errors import transient
@@ -31,13 +30,12 @@ ROWS = 64  # that a network is fitted on here, once, and held against its graph:
 CALIBRATION = 16  # rows that ranges are taken from here, at most
 # What making a variant takes, fitted to sweeps of `digits` on one core: seconds, of each, of a
 # technique that works on its graph, of a fit before it, and more where it starts from trees;
-# microseconds, of a layer in a step, of a row for a million multiply-adds (dense layers take many
-# rows at once), or for each node of a tree; a teacher's share of a pass. The judged rows are gone
-# over by the parent and by the variant, and scored.
-START_S, GRAPH_S, FIT_S, TREES_S = 0.12, 0.12, 0.1, 0.15
-LAYER_US, NODE_US, TEACHING = 440.0, 0.024, 0.44
-MILLION_MACS, DENSE_MILLION_MACS = 100.0, 20.0
-JUDGING, JUDGED_US = 3.0, 250.0
+# microseconds, of a layer in a step, of a row for a million multiply-adds, or for each node of a
+# tree and the square root of the features that it chooses from; a teacher's share of a pass. The
+# judged rows are gone over by the parent and by the variant, and scored.
+START_S, GRAPH_S, FIT_S, TREES_S = 0.07, 0.095, 0.1, 0.09
+LAYER_US, MILLION_MACS, NODE_US, TEACHING = 440.0, 108.0, 0.003, 0.44
+JUDGING, JUDGED_US = 3.0, 125.0
 BATCH = 64  # rows of a step where the model does not say
 BRIEF = {"epochs": 1, "steps": 1}  # params that leave a variant its shape
 
@@ -87,14 +85,15 @@ def write(
 
 
 class _Outline(NamedTuple):
-    """What a variant's shape says: bytes, weights, nodes of trees, work; what a row takes it in a
-    step of fitting, and its multiply-adds alone.
+    """What a variant's shape says: bytes, of the file and of its weights; how many weights, nodes
+    of trees; work; what a row takes it in a step of fitting, and its multiply-adds alone.
     """
 
-    size: int
+    size: float
+    stored: int
     weights: int
     nodes: int
-    work: float
+    work: work.Work
     row_us: float
     macs_us: float
 
@@ -118,9 +117,13 @@ class _Pad:
         self.fitting = replace(self.context, rows=few)
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
+        self.rounded: dict[
+            tuple[Steps, str], Steps
+        ] = {}  # by operators and step: what it began with
+        self.features = len(data.meta.feature_names)
         self.before = self._outlined((), None)
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
-        self.judging_s = judged * (JUDGED_US + JUDGING * float_us(start.graph)) / 1e6
+        self.judging_s = judged * (JUDGED_US + JUDGING * work.float_us(start.graph)) / 1e6
         self.score = self._score(start.graph, None)
         self.start_s = START_S + TREES_S * (self.before.nodes > 0)
 
@@ -134,8 +137,16 @@ class _Pad:
             model = applying.after(recipe[:at], self.model)
             passes = applying.passes(step, model)
             taught_us = applying.lessons(step, model) * TEACHING * outline.macs_us
-            steps = self._made(steps, quicker, last=step.name == recipe[-1].name)
-            outline = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
+            last = at == len(recipe) - 1
+            if last and (alike := self._alike(steps, quicker)):
+                outline = alike
+            else:
+                steps = self._made(steps, quicker, last)
+                made = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
+                if step.module.PRECISION:  # as many multiply-adds, in whatever operators
+                    same = made.work._replace(float_us=outline.work.float_us)
+                    made = made._replace(work=same)
+                outline = made
             seconds.append(self.rows * (passes * outline.row_us + taught_us) / 1e6)
             fitted = fitted or passes > 0
         keeps = [getattr(step.module, "keeps", None) for step in recipe]
@@ -150,7 +161,7 @@ class _Pad:
         return Sketch(
             size=outline.size / self.before.size,
             weights=weights,
-            work=outline.work / self.before.work,
+            work=outline.work.us / self.before.work.us,
             loss=loss,
             seconds=self.start_s + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),
@@ -179,17 +190,41 @@ class _Pad:
             return steps
         return made
 
+    def _alike(self, steps: Steps, step: Plugin | None) -> _Outline | None:
+        """Return the outline of what a step makes in INT8, by what it made of another graph with
+        the same operators; None: there is none. (INT4 leaves small weights as they are.)
+        """
+        if step is None or step.module.PRECISION != "int8":
+            return None
+        operators = tuple(node.op_type for node in self.made[steps].graph.graph.node)
+        begun = self.rounded.setdefault((operators, applying.words(step)), steps)
+        made = self.outlines.get((*begun, applying.words(step)))
+        if begun == steps or made is None:
+            return None
+        now, then = self.outlines[steps], self.outlines[begun]
+        size = made.size + made.stored / then.stored * (now.size - then.size)
+        took = made.work._replace(float_us=now.work.float_us)
+        return made._replace(size=size, weights=now.weights, work=took)
+
     def _outlined(self, steps: Steps, dialect: str | None) -> _Outline:
         """Return the outline of what these steps made; dialect: what they wrote."""
         if steps not in self.outlines:
             graph = export.finish(self.made[steps].graph, self.data.meta)
-            nodes, step_us = _tree_nodes(graph), LAYER_US * len(graphs.weighted(graph.graph))
+            trees, step_us = (
+                ensembles.nodes(graph.graph),
+                LAYER_US * len(graphs.weighted(graph.graph)),
+            )
             row_us = step_us / getattr(self.made[steps].model.typed, "batch_size", BATCH)
-            macs_us = _fitting_us(graph)
-            row_us += macs_us + NODE_US * nodes
-            size, work = len(graphs.serialise(graph)), microseconds(graph, dialect)
-            weights = _weights(graph) + nodes
-            self.outlines[steps] = _Outline(size, weights, nodes, work, row_us, macs_us)
+            macs_us, nodes = _fitting_us(graph), int(trees.sum())
+            self.outlines[steps] = _Outline(
+                size=len(graphs.serialise(graph)),
+                stored=graphs.weight_bytes(graph.graph),
+                weights=_weights(graph) + nodes,
+                nodes=nodes,
+                work=work.of(graph, trees, dialect),
+                row_us=row_us + macs_us + NODE_US * nodes * self.features**0.5,
+                macs_us=macs_us,
+            )
         return self.outlines[steps]
 
     def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:
@@ -201,19 +236,14 @@ class _Pad:
 
 def _fitting_us(model: "onnx.ModelProto") -> float:
     """Return about how long the multiply-adds of one row take in a step, in microseconds."""
-    macs = profile(model).work.macs if graphs.weighted(model.graph) else {}
-    dense = macs.get("fully_connected", 0)
-    return (DENSE_MILLION_MACS * dense + MILLION_MACS * (sum(macs.values()) - dense)) / 1e6
+    return (
+        MILLION_MACS * profile(model).work.total_macs / 1e6 if graphs.weighted(model.graph) else 0
+    )
 
 
 def _weights(model: "onnx.ModelProto") -> int:
     """Return how many numbers a graph's constants have, of whatever precision."""
     return sum(math.prod(i.dims) for i in model.graph.initializer) or 1
-
-
-def _tree_nodes(model: "onnx.ModelProto") -> int:
-    """Return the nodes of all trees; 0 of what is no ensemble."""
-    return 0 if ensembles.unfit(model.graph) else int(ensembles.read(model.graph)[0].start[-1])
 
 
 def _quick(recipe: list[Plugin], start: Parent) -> "list[Plugin | None]":
