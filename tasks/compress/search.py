@@ -1,6 +1,6 @@
 """Which recipes to run where not all may be run: those that could add most to the Pareto front.
 
-Of each recipe a sketch is known: the size exactly and the work roughly, for neither depends on how
+Of each recipe a sketch is known: the size nearly and the work roughly, for neither depends on how
 well a network is fitted; the loss where trees are cut; what rounds weights alone is thought to lose
 nothing until it is made. Each recipe is given the benefit of the doubt: a little less work than
 thought, and where something is fitted further no more loss than so few weights are likely to have,
@@ -18,16 +18,16 @@ from tasks.core.schema import Task
 
 LEAST = 0.005  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
-# Of the work: what it is thought to be is right to that; where nothing is fitted further, and only
-# the order of close ones is in doubt, to this.
-DOUBT, DOUBT_AS_IS = 0.1, 0.03
+# Of the work: as a share of what is saved of it; where nothing is fitted further, and only the
+# order of close ones is in doubt, this. Where hardly any is saved, so little is in doubt.
+DOUBT, DOUBT_AS_IS = 0.4, 0.15
 # What fitting further is thought to lose, as a share of what makes a variant worthless: the more
 # the fewer weights are left of one. Of four models that lost from 0.02 to 3, each lost nearly in
 # proportion to this power of the weights gone over those left.
 THINNING, POWER = 0.03, 1.3
 HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.045, 0.155  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.036, 0.07  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -117,13 +117,14 @@ class Search:
     def _at_best(self, sketch: Sketch) -> Point:
         """Return where a variant would be that is given the benefit of the doubt."""
         known = any((s.size, s.work) == (sketch.size, sketch.work) for s in self.done.values())
+        doubt = 0.0 if known else DOUBT if sketch.loss is None else DOUBT_AS_IS
+        work = sketch.work * (1 - doubt * max(1 - sketch.work, 0.0))
         if sketch.loss is not None:
-            return sketch.size, sketch.work * (1 if known else 1 - DOUBT_AS_IS), sketch.loss
+            return sketch.size, work, sketch.loss
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
         thinned = THINNING * max(1 / sketch.weights - 1, 0.0) ** POWER
-        work = sketch.work * (1 if known else 1 - DOUBT)
         return sketch.size, work, max([thinned, *earlier])
 
 
