@@ -117,9 +117,7 @@ class _Pad:
         self.fitting = replace(self.context, rows=few)
         self.made: dict[Steps, Parent] = {(): start}
         self.outlines: dict[Steps, _Outline] = {}
-        self.rounded: dict[
-            tuple[Steps, str], Steps
-        ] = {}  # by operators and step: what it began with
+        self.met: dict[tuple[Steps, str], Steps] = {}  # by operators and step: what came first
         self.features = len(data.meta.feature_names)
         self.before = self._outlined((), None)
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
@@ -197,7 +195,7 @@ class _Pad:
         if step is None or step.module.PRECISION != "int8":
             return None
         operators = tuple(node.op_type for node in self.made[steps].graph.graph.node)
-        begun = self.rounded.setdefault((operators, applying.words(step)), steps)
+        begun = self.met.setdefault((operators, applying.words(step)), steps)
         made = self.outlines.get((*begun, applying.words(step)))
         if begun == steps or made is None:
             return None
@@ -210,19 +208,18 @@ class _Pad:
         """Return the outline of what these steps made; dialect: what they wrote."""
         if steps not in self.outlines:
             graph = export.finish(self.made[steps].graph, self.data.meta)
-            trees, step_us = (
-                ensembles.nodes(graph.graph),
-                LAYER_US * len(graphs.weighted(graph.graph)),
-            )
-            row_us = step_us / getattr(self.made[steps].model.typed, "batch_size", BATCH)
-            macs_us, nodes = _fitting_us(graph), int(trees.sum())
+            trees = ensembles.nodes(graph.graph)
+            nodes, layers = int(trees.sum()), len(graphs.weighted(graph.graph))
+            step_rows = getattr(self.made[steps].model.typed, "batch_size", BATCH)
+            macs_us = MILLION_MACS * profile(graph).work.total_macs / 1e6 if layers else 0.0
+            row_us = LAYER_US * layers / step_rows + macs_us
             self.outlines[steps] = _Outline(
                 size=len(graphs.serialise(graph)),
                 stored=graphs.weight_bytes(graph.graph),
                 weights=_weights(graph) + nodes,
                 nodes=nodes,
                 work=work.of(graph, trees, dialect),
-                row_us=row_us + macs_us + NODE_US * nodes * self.features**0.5,
+                row_us=row_us + NODE_US * nodes * self.features**0.5,
                 macs_us=macs_us,
             )
         return self.outlines[steps]
@@ -232,13 +229,6 @@ class _Pad:
         got = graphs.run(graphs.session(model, dialect=dialect), self.data.feed(meta.judged))
         y = self.data.y(meta.judged)
         return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
-
-
-def _fitting_us(model: "onnx.ModelProto") -> float:
-    """Return about how long the multiply-adds of one row take in a step, in microseconds."""
-    return (
-        MILLION_MACS * profile(model).work.total_macs / 1e6 if graphs.weighted(model.graph) else 0
-    )
 
 
 def _weights(model: "onnx.ModelProto") -> int:

@@ -35,7 +35,7 @@ def weights(n: int, draws: int, seed: int, block: int = 1) -> Iterator[np.ndarra
         yield _weights(random, n, min(chunk, draws - start), block)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # of all draws, and of those that a looped metric takes
 def _at_once(n: int, draws: int, seed: int, block: int) -> np.ndarray:
     """Return the weights of all draws, kept for the next metric: they take as long as it does."""
     found = _weights(np.random.default_rng(seed), n, draws, block)
