@@ -140,11 +140,7 @@ class _Pad:
                 outline = alike
             else:
                 steps = self._made(steps, quicker, last)
-                made = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
-                if step.module.PRECISION:  # as many multiply-adds, in whatever operators
-                    same = made.work._replace(float_us=outline.work.float_us)
-                    made = made._replace(work=same)
-                outline = made
+                outline = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
             seconds.append(self.rows * (passes * outline.row_us + taught_us) / 1e6)
             fitted = fitted or passes > 0
         keeps = [getattr(step.module, "keeps", None) for step in recipe]

@@ -53,5 +53,5 @@ def of(model: "onnx.ModelProto", trees: np.ndarray, dialect: str | None = None) 
 
 def float_us(model: "onnx.ModelProto") -> float:
     """Return about how long the multiply-adds of one row take in float32, in microseconds."""
-    macs = profile(model).work.macs if graphs.weighted(model.graph) else {}
+    macs = {} if graphs.is_trees(model.graph) else profile(model).work.macs
     return sum(MILLION_MACS.get(name, CONVOLUTION) * count / 1e6 for name, count in macs.items())

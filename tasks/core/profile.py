@@ -124,7 +124,9 @@ def _macs(node: "onnx.NodeProto", sizes: Sizes) -> list[tuple[str, int]]:
     """Return (class, multiply-adds) of a node; empty of one that has none or whose shapes are
     unknown (those are noted)."""
     quantised = node.op_type.startswith("QLinear")
-    kind = node.op_type.removeprefix("QLinear").removeprefix("Fused")
+    kind = node.op_type.removeprefix("QLinear").removeprefix("Fused").removesuffix("Integer")
+    if kind == "MatMulNBits":  # its output has no known shape: of one vector, then
+        return [("fully_connected", _attribute(node, "K", 0) * _attribute(node, "N", 0))]
     if kind not in ("Conv", "Gemm", "MatMul"):
         return []
     weight = sizes.shape(node.input[3 if quantised else 1])

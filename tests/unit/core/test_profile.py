@@ -207,3 +207,30 @@ def test_profiling_changes_nothing():
     before = model.SerializeToString()
     profile(model)
     assert model.SerializeToString() == before
+
+
+def test_multiply_adds_count_whatever_operator_makes_them():
+    integers = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        "integers",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", 6])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, ["n", 4])],
+        [numpy_helper.from_array(np.ones((6, 4), np.int8), "w")],
+    )
+    packed = helper.make_node(
+        "MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=6, N=4, bits=4
+    )
+    few_bits = helper.make_graph(
+        [packed],
+        "few_bits",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
+        [
+            numpy_helper.from_array(np.ones((4, 1, 8), np.uint8), "w"),
+            numpy_helper.from_array(np.ones(4, np.float32), "s"),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    for graph in (integers, few_bits):
+        work = profile(helper.make_model(graph, opset_imports=opsets)).work
+        assert work.macs["fully_connected"] == 24
