@@ -4,10 +4,10 @@ Of each recipe a sketch is known: the size nearly and the work roughly, for neit
 well a network is fitted; the loss where trees are cut; what rounds weights alone is thought to lose
 nothing until it is made. Each recipe is given the benefit of the doubt: a little less work than
 thought, and where something is fitted further no more loss than so few weights are likely to have,
-or the recipe that it goes on from. What it could add to the hypervolume is then about an upper
-bound. The most for its time is run next, whichever model's, as a share of what that model could
-reach, until the budget is spent or none could add much. What came of each lowers the bounds of the
-rest.
+less so where a model's fits have lost less than that, or than the recipe that it goes on from. What
+it could add to the hypervolume is then about an upper bound. The most for its time is run next,
+whichever model's, as a share of what that model could reach, until the budget is spent or none
+could add much. What came of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,16 @@ from typing import Any
 
 from tasks.core.schema import Task
 
-LEAST = 0.005  # of the hypervolume so far: what could add less is not run
+LEAST = 0.002  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
-# Of the work: as a share of what is saved of it; where nothing is fitted further, and only the
-# order of close ones is in doubt, this. Where hardly any is saved, so little is in doubt.
-DOUBT, DOUBT_AS_IS = 0.4, 0.15
+DOUBT = 0.08  # of the work that is saved: where hardly any is, hardly any is in doubt
 # What fitting further is thought to lose, as a share of what makes a variant worthless: the more
 # the fewer weights are left of one. Of four models that lost from 0.02 to 3, each lost nearly in
 # proportion to this power of the weights gone over those left.
 THINNING, POWER = 0.03, 1.3
 HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
-SKETCH_S, REFUSED_S = 0.036, 0.07  # that a sketch takes, about; a recipe that does not apply
+SKETCH_S, REFUSED_S = 0.026, 0.06  # that a sketch takes, about; a recipe that does not apply
 Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a variant worthless
 
 
@@ -49,6 +47,11 @@ class Sketch:
     steps: Sequence[str] = ()
     begins: Sequence[float] = ()
     weights: float = 1.0
+
+    @property
+    def thinned(self) -> float:
+        """Return what fitting further is thought to lose, with so few weights left."""
+        return THINNING * max(1 / self.weights - 1, 0.0) ** POWER
 
 
 @dataclass
@@ -117,15 +120,22 @@ class Search:
     def _at_best(self, sketch: Sketch) -> Point:
         """Return where a variant would be that is given the benefit of the doubt."""
         known = any((s.size, s.work) == (sketch.size, sketch.work) for s in self.done.values())
-        doubt = 0.0 if known else DOUBT if sketch.loss is None else DOUBT_AS_IS
+        doubt = 0.0 if known else DOUBT
         work = sketch.work * (1 - doubt * max(1 - sketch.work, 0.0))
         if sketch.loss is not None:
             return sketch.size, work, sketch.loss
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        thinned = THINNING * max(1 / sketch.weights - 1, 0.0) ** POWER
-        return sketch.size, work, max([thinned, *earlier])
+        return sketch.size, work, max([self._gentleness() * sketch.thinned, *earlier])
+
+    def _gentleness(self) -> float:
+        """Return what a model's fits lost beside what they were thought to, at most 1; nearly 1
+        while little is known.
+        """
+        fitted = [s for label, s in self.done.items() if self.sketches[label].loss is None]
+        lost = sum(min(max(s.loss or 0.0, 0.0), 1.0) for s in fitted)
+        return min((1 + lost) / (1 + sum(s.thinned for s in fitted)), 1.0)
 
 
 @dataclass

@@ -20,7 +20,6 @@ from tasks.core.errors import transient
 from tasks.core.fitting import FitContext, FitData, training_data
 from tasks.core.plugins import Plugin
 from tasks.core.prepared import Prepared
-from tasks.core.profile import profile
 
 if TYPE_CHECKING:
     import onnx
@@ -28,16 +27,18 @@ if TYPE_CHECKING:
 FILE = "sketches.json"
 ROWS = 64  # that a network is fitted on here, once, and held against its graph: its shape is asked
 CALIBRATION = 16  # rows that ranges are taken from here, at most
-# What making a variant takes, fitted to sweeps of `digits` on one core: seconds, of each, of a
-# technique that works on its graph, of a fit before it, and more where it starts from trees;
+# What making a variant takes, fitted to sweeps of digits, MNIST and a table on one core: seconds,
+# of each, of a technique that works on its graph, and more where it starts from trees;
 # microseconds, of a layer in a step, of a row for a million multiply-adds, or for each node of a
-# tree and the square root of the features that it chooses from; a teacher's share of a pass. The
-# judged rows are gone over by the parent and by the variant, and scored.
-START_S, GRAPH_S, FIT_S, TREES_S = 0.07, 0.095, 0.1, 0.09
-LAYER_US, MILLION_MACS, NODE_US, TEACHING = 440.0, 108.0, 0.003, 0.44
-JUDGING, JUDGED_US = 3.0, 125.0
+# tree and the square root of the features that it chooses from, and of a value that is read; a
+# teacher's share of a pass. The judged rows are gone over by the parent and by the variant, and
+# scored.
+START_S, GRAPH_S, TREES_S = 0.04, 0.045, 0.07
+LAYER_US, MILLION_MACS, NODE_US, READ_US, TEACHING = 70.0, 94.0, 0.0022, 0.3, 0.7
+JUDGING, JUDGED_US = 2.3, 205.0
 BATCH = 64  # rows of a step where the model does not say
-BRIEF = {"epochs": 1, "steps": 1}  # params that leave a variant its shape
+# params that leave a variant its shape, and nearly what cut trees lose
+BRIEF = {"epochs": 1, "steps": 1, "ranges": "minmax", "rows": 512}
 
 
 def write(
@@ -121,7 +122,11 @@ class _Pad:
         self.features = len(data.meta.feature_names)
         self.before = self._outlined((), None)
         self.rows, judged = (data.meta.parts[part] for part in ("train", data.meta.judged))
-        self.judging_s = judged * (JUDGED_US + JUDGING * work.float_us(start.graph)) / 1e6
+        reading_us = READ_US * self.features
+        self.reading_s = self.rows * reading_us / 1e6
+        judging_us = JUDGED_US + JUDGING * self.before.work.float_us + reading_us
+        self.judging_s = judged * judging_us / 1e6
+        self.judged = data.feed(data.meta.judged), data.y(data.meta.judged)
         self.score = self._score(start.graph, None)
         self.start_s = START_S + TREES_S * (self.before.nodes > 0)
 
@@ -158,7 +163,7 @@ class _Pad:
             work=outline.work.us / self.before.work.us,
             loss=loss,
             seconds=self.start_s + on_graph + self.judging_s + sum(seconds[shared:]),
-            begins=tuple(FIT_S + self.judging_s + s for s in seconds[:shared]),
+            begins=tuple(self.reading_s + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
         )
 
@@ -197,7 +202,7 @@ class _Pad:
             return None
         now, then = self.outlines[steps], self.outlines[begun]
         size = made.size + made.stored / then.stored * (now.size - then.size)
-        took = made.work._replace(float_us=now.work.float_us)
+        took = made.work._replace(float_us=now.work.float_us, integer_us=now.work.integer_us)
         return made._replace(size=size, weights=now.weights, work=took)
 
     def _outlined(self, steps: Steps, dialect: str | None) -> _Outline:
@@ -207,14 +212,15 @@ class _Pad:
             trees = ensembles.nodes(graph.graph)
             nodes, layers = int(trees.sum()), len(graphs.weighted(graph.graph))
             step_rows = getattr(self.made[steps].model.typed, "batch_size", BATCH)
-            macs_us = MILLION_MACS * profile(graph).work.total_macs / 1e6 if layers else 0.0
+            took = work.of(graph, trees, dialect)
+            macs_us = MILLION_MACS * took.million_macs
             row_us = LAYER_US * layers / step_rows + macs_us
             self.outlines[steps] = _Outline(
                 size=len(graphs.serialise(graph)),
                 stored=graphs.weight_bytes(graph.graph),
                 weights=_weights(graph) + nodes,
                 nodes=nodes,
-                work=work.of(graph, trees, dialect),
+                work=took,
                 row_us=row_us + NODE_US * nodes * self.features**0.5,
                 macs_us=macs_us,
             )
@@ -222,9 +228,8 @@ class _Pad:
 
     def _score(self, model: "onnx.ModelProto", dialect: str | None) -> float | None:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
-        got = graphs.run(graphs.session(model, dialect=dialect), self.data.feed(meta.judged))
-        y = self.data.y(meta.judged)
-        return scoring.scores(meta.task, y, got, [metric], meta.sequence)[metric.name]
+        got = graphs.run(graphs.session(model, dialect=dialect), self.judged[0])
+        return scoring.scores(meta.task, self.judged[1], got, [metric], meta.sequence)[metric.name]
 
 
 def _weights(model: "onnx.ModelProto") -> int:

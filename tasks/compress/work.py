@@ -5,53 +5,83 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tasks.compress import graphs
-from tasks.core.profile import profile
+from tasks.core.processor import processor
+from tasks.core.profile import Layer, layers
 
 if TYPE_CHECKING:
     import onnx
 
-# Of ONNX Runtime on one core with AVX-512, in microseconds, fitted by eye to 42 variants of two
-# networks of `digits`: most are within 15 % of what was measured. Their ratios alone matter here.
-CALL, OPERATOR, ON_INTEGERS = 4.0, 0.5, 0.6  # a call; an operator; one that works on integers, more
-MILLION_MACS = {"fully_connected": 50.0}  # of multiply-adds in float32
-CONVOLUTION = 21.0  # likewise, of any other class
-INT8_SHARE = 0.3  # of that, on integers
+# Of ONNX Runtime on one core, in microseconds: what single convolutions took on a CPU with AVX-512
+# and VNNI, and variants of two networks there and on one with AVX2 (most are within a tenth of what
+# was measured). Ratios alone matter here.
+CALL, OPERATOR, ON_INTEGERS = 4.0, 0.5, 0.5  # a call; an operator; one that works on integers, more
+DENSE, DENSE_ON_INTEGERS = 50.0, 20.0  # a million multiply-adds of a matrix
+CONVOLUTION = 17.5  # and of a convolution; its channels are computed in blocks, whole ones
+WIDE, BLOCK = 16, 8  # channels of a block: with AVX-512, without
+WITH_VNNI, WITHOUT = 4.5, 8.5  # a million multiply-adds of a convolution on integers
+PLACE, NARROW = 0.008, 0.02  # each place of it; where it writes few channels
 TREE, DEPTH = 0.0033, 0.62  # of a tree, for its nodes to that power: of all it visits some
 
 
 class Work(NamedTuple):
-    """Microseconds of a row: of calls, operators and trees, which depend on the operators alone,
-    and of multiply-adds in float32, of which integers take a share.
+    """Microseconds of a row: of calls, operators and trees, which depend on the operators alone; of
+    multiply-adds, all in float32 or all on integers, and the share that is on integers; how many
+    million there are.
     """
 
     fixed_us: float
-    float_us: float
-    share: float = 1.0
+    float_us: float = 0.0
+    integer_us: float = 0.0
+    share: float = 0.0
+    million_macs: float = 0.0
 
     @property
     def us(self) -> float:
-        return self.fixed_us + self.share * self.float_us
+        return self.fixed_us + (1 - self.share) * self.float_us + self.share * self.integer_us
 
 
 def of(model: "onnx.ModelProto", trees: np.ndarray, dialect: str | None = None) -> Work:
-    """Return about how long ONNX Runtime takes for one row; never measured, so always the same.
+    """Return about how long ONNX Runtime takes for one row here: thought, not measured.
 
     trees: (tree,), the nodes of each; dialect: of the variant, which decides how its graph is
     opened.
     """
     visits = TREE * float((trees**DEPTH).sum())
     if len(trees) and not graphs.weighted(model.graph):
-        return Work(CALL + OPERATOR * len(model.graph.node) + visits, 0.0)
+        return Work(CALL + OPERATOR * len(model.graph.node) + visits)
     ran = graphs.executed(graphs.serialise(model), dialect)
     integer, floating = (sum(ran.get(n, 0) for n in g) for g in (graphs.QUANTISED, graphs.FLOATING))
     others = sum(count for name, count in ran.items() if name.startswith(("Q", "Dequantize")))
     fixed = CALL + visits + OPERATOR * sum(ran.values())
     fixed += ON_INTEGERS * (max(others, integer) + ran.get("MatMulNBits", 0))
-    share = integer / max(integer + floating, 1)
-    return Work(fixed, float_us(model), 1 - share + share * INT8_SHARE)
+    found = layers(model)
+    return Work(
+        fixed,
+        float_us=sum(map(in_float, found)),
+        integer_us=sum(map(on_integers, found)),
+        share=integer / max(integer + floating, 1),
+        million_macs=sum(layer.macs for layer in found) / 1e6,
+    )
 
 
-def float_us(model: "onnx.ModelProto") -> float:
-    """Return about how long the multiply-adds of one row take in float32, in microseconds."""
-    macs = {} if graphs.is_trees(model.graph) else profile(model).work.macs
-    return sum(MILLION_MACS.get(name, CONVOLUTION) * count / 1e6 for name, count in macs.items())
+def in_float(layer: Layer) -> float:
+    """Return about how long a layer takes in float32, in microseconds."""
+    if layer.kind == "fully_connected":
+        return DENSE * layer.macs / 1e6
+    block = WIDE if "avx512f" in processor()[1] else BLOCK
+    inputs = layer.inputs if layer.inputs < block else _whole(layer.inputs, block)
+    wide = layer._replace(channels=_whole(layer.channels, block), inputs=inputs)
+    return CONVOLUTION * wide.macs / 1e6
+
+
+def on_integers(layer: Layer) -> float:
+    """Return about how long a layer takes on integers, in microseconds."""
+    if layer.kind == "fully_connected":
+        return DENSE_ON_INTEGERS * layer.macs / 1e6
+    each = WITH_VNNI if any("vnni" in flag for flag in processor()[1]) else WITHOUT
+    place = PLACE if layer.channels >= WIDE else NARROW
+    return place * layer.places + each * layer.macs / 1e6
+
+
+def _whole(channels: int, block: int) -> int:
+    return -(-channels // block) * block

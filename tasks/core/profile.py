@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.core.buffers import GIVEN, Buffers
 from tasks.core.sizes import DEQUANTISE, FLOAT_BYTES, Sizes, inferred
@@ -41,6 +41,22 @@ class Work:
     @property
     def total_macs(self) -> int:
         return sum(self.macs.values())
+
+
+class Layer(NamedTuple):
+    """A convolution or a matrix product, by its class: channels that it writes, those that each of
+    them reads, values of a window, places that it stands at.
+    """
+
+    kind: str
+    channels: int
+    inputs: int
+    window: int = 1
+    places: int = 1
+
+    @property
+    def macs(self) -> int:
+        return math.prod(self[1:])
 
 
 @dataclass(frozen=True)
@@ -93,8 +109,8 @@ def profile(model: "onnx.ModelProto") -> Profile:
     macs = dict.fromkeys(CLASSES, 0)
     moved = operators = 0
     for node in nodes:
-        for kind, count in _macs(node, sizes):
-            macs[kind] += count
+        if layer := _layer(node, sizes):
+            macs[layer.kind] += layer.macs
         values = _moved(node, sizes, readers)
         moved += values
         operators += values > 0
@@ -120,26 +136,34 @@ def convolution_class(kernel: Sequence[int], stride: int, groups: int, channels:
     return "conv_3x3" if plain else "conv"
 
 
-def _macs(node: "onnx.NodeProto", sizes: Sizes) -> list[tuple[str, int]]:
-    """Return (class, multiply-adds) of a node; empty of one that has none or whose shapes are
-    unknown (those are noted)."""
+def layers(model: "onnx.ModelProto") -> list[Layer]:
+    """Return the layers of a graph whose shapes are known."""
+    graph = inferred(model)
+    sizes = Sizes(graph)
+    found = (_layer(node, sizes) for node in graph.node if not sizes.constant(node))
+    return [layer for layer in found if layer]
+
+
+def _layer(node: "onnx.NodeProto", sizes: Sizes) -> Layer | None:
+    """Return the layer that a node is; None: it is none, or its shapes are unknown (those are
+    noted)."""
     quantised = node.op_type.startswith("QLinear")
     kind = node.op_type.removeprefix("QLinear").removeprefix("Fused").removesuffix("Integer")
     if kind == "MatMulNBits":  # its output has no known shape: of one vector, then
-        return [("fully_connected", _attribute(node, "K", 0) * _attribute(node, "N", 0))]
+        return Layer("fully_connected", _attribute(node, "N", 0), _attribute(node, "K", 0))
     if kind not in ("Conv", "Gemm", "MatMul"):
-        return []
+        return None
     weight = sizes.shape(node.input[3 if quantised else 1])
     outputs = sizes.values(node.output[0])
     if weight is None or not outputs:
-        return []
+        return None
     if kind == "Conv":
         groups, strides = _attribute(node, "group", 1), _attribute(node, "strides", [1])
         channels = weight[1] * groups
         name = convolution_class(weight[2:], max(strides), groups, channels)
-        return [(name, outputs * math.prod(weight[1:]))]
+        return Layer(name, weight[0], weight[1], math.prod(weight[2:]), outputs // weight[0])
     inner = weight[-1] if _attribute(node, "transB", 0) else weight[-2]
-    return [("fully_connected", outputs * inner)]
+    return Layer("fully_connected", outputs, inner)
 
 
 def _working(nodes: "Sequence[onnx.NodeProto]", sizes: Sizes) -> int:

@@ -28,6 +28,9 @@ class Params(PluginParams):
     """How much of the trees goes."""
 
     share: float = Field(default=0.4, gt=0, lt=1, description="of all leaves, pruned away")
+    rows: int = Field(
+        default=4096, gt=0, description="of the training rows at most, that show what branches do"
+    )
 
 
 def applies(parent: Parent) -> str | None:
@@ -43,7 +46,9 @@ def milder(params: Params) -> list[dict[str, Any]]:
 def apply(parent: Parent, params: Params, context: Context) -> "onnx.ModelProto":
     """Return the graph with pruned trees."""
     trees, width = ensembles.read(parent.graph.graph)
-    return with_trees(parent.graph, pruned(trees, context.data.X, params.share), width)
+    X = context.data.X
+    X = X[:: -(-len(X) // params.rows)]
+    return with_trees(parent.graph, pruned(trees, X, params.share), width)
 
 
 def pruned(trees: Trees, X: np.ndarray, share: float) -> Trees:

@@ -146,17 +146,16 @@ def _static(
     if not nodes:  # of an empty list the quantiser makes all nodes
         raise NotApplicable("every layer multiplies stacks of matrices, which stay in float")
     trt = params.dialect == INT8_TRT
-    ranges = "minmax" if context.brief else params.ranges  # the soonest found
     q.quantize_static(
         str(ready),
         str(made),
-        cast("Any", _Rows(context.calibration, ranges != "minmax")),
+        cast("Any", _Rows(context.calibration, params.ranges != "minmax")),
         quant_format=q.QuantFormat.QDQ,
         activation_type=q.QuantType.QInt8 if trt else q.QuantType.QUInt8,
         weight_type=q.QuantType.QInt8,
         per_channel=True,
         reduce_range=params.narrow,
-        calibrate_method=_method(ranges),
+        calibrate_method=_method(params.ranges),
         nodes_to_quantize=nodes,
         op_types_to_quantize=[*graphs.WEIGHTED, *integers.BETWEEN, *integers.MOVES],
         extra_options={

@@ -91,6 +91,20 @@ def test_what_goes_on_from_a_recipe_is_expected_to_lose_what_that_lost():
     assert following(search) == "other"
 
 
+def test_where_fits_lose_less_than_thought_the_next_are_thought_to_lose_less():
+    known = sketched(thin=(0.2, 0.2, None), thinner=(0.1, 0.1, None))
+    known = {n: replace(s, weights=w) for (n, s), w in zip(known.items(), (0.1, 0.05), strict=True)}
+    best = {}
+    for lost in (0.0, known["thin"].thinned, 3.0):
+        search = Search(known)
+        search.tell("thin", lost)
+        best[lost] = search.gains()["thinner"]
+    gentle, as_thought, harsh = best.values()
+    assert known["thinner"].thinned > 1, "it would add nothing"
+    assert gentle > as_thought == 0
+    assert harsh == pytest.approx(0), "no more than was thought is held against the others"
+
+
 def test_the_budget_is_kept_and_named():
     known = {
         name: {"size": s, "work": s, "loss": None, "seconds": 9.0, "steps": [name]}
@@ -111,11 +125,11 @@ def test_models_share_one_budget_and_each_is_measured_by_what_it_could_reach():
     models = {
         "large": Search(sketched(good=(0.2, 0.2, None), fair=(0.15, 0.4, None))),
         "small": Search(sketched(slight=(0.9, 0.9, None), other=(0.8, 0.95, None))),
-        "slow": Search({"near": replace(sketched(near=(0.3, 0.3, None))["near"], seconds=9.0)}),
+        "slow": Search({"near": replace(sketched(near=(0.3, 0.3, None))["near"], seconds=15.0)}),
     }
     search = Searches(models, 3.0)
     first = search.following()
-    assert first == [("large", "good"), ("small", "other")], "nine seconds for as much wait"
+    assert first == [("large", "good"), ("small", "other")], "fifteen seconds for as much wait"
     for model, _ in first:
         search.tell(model, 0.0)
     assert search.following() == [("small", "slight")], "a half of what its model has; fair: little"
@@ -143,9 +157,10 @@ def test_a_short_recipe_waits_for_no_long_one_and_results_come_in_the_order_they
 
 
 def test_what_is_running_is_paid_for():
-    known = {name: Search(sketched(only=(0.5, 0.5, None))) for name in ("a", "b", "c")}
+    recipes = {"earlier": Sketch(1.0, 1.0, 0.0, 0.0), **sketched(only=(0.5, 0.5, None))}
+    known = {name: Search(recipes) for name in ("a", "b", "c")}
     for search in known.values():
-        search.done = {"earlier": Sketch(1.0, 1.0, 0.0, 0.0)}
+        search.tell("earlier", 0.0)
     search = Searches(known, 2.0)
     assert len(search.following()) == 2
     assert search.following() == []
@@ -180,7 +195,7 @@ def test_what_is_done_counts_by_what_it_came_to():
 
 
 def test_what_has_the_same_graph_as_another_is_not_thought_to_be_faster():
-    known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.52, None))
+    known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.51, None))
     known["zeros"] = replace(known["zeros"], weights=0.3)
     search = Search(known)
     search.tell("int8", 0.0)
@@ -269,7 +284,7 @@ def test_a_sketch_counts_a_teachers_passes(digits: Study, tmp_path):
     found = json.loads((tmp_path / sketches.FILE).read_text())
     taught, alone, less = (found[label]["begins"][0] for label in recipes)
     assert taught > alone > less
-    assert taught - alone < alone - less, "to predict is less than to be fitted"
+    assert (taught - alone) / 6 < (alone - less) / 3, "to predict is less than to be fitted"
 
 
 def test_a_network_that_trees_teach_is_counted_in_steps_of_its_own(digits: Study, tmp_path):
@@ -284,7 +299,7 @@ def test_a_network_that_trees_teach_is_counted_in_steps_of_its_own(digits: Study
     )
     found = json.loads((tmp_path / sketches.FILE).read_text())
     few, many = (sum(found[rows]["begins"]) or found[rows]["seconds"] for rows in recipes)
-    assert 2 < few / many < 4
+    assert 1.5 < few / many < 4
 
 
 def test_a_teacher_is_what_the_technique_starts_from(digits: Study, tmp_path):

@@ -175,6 +175,18 @@ def test_pruned_and_shortened_trees_stay_close_and_get_smaller(name, numbers):
     assert stated["agreement"] > 0.95
 
 
+def test_few_rows_tell_nearly_what_all_do(numbers):
+    before = certificate(numbers.fp32("light_gbm"))
+    every, few = (
+        certificate(numbers.compressed("light_gbm", f"by_{n}", technique("prune_trees", rows=n)))
+        for n in (4096, 100)
+    )
+    assert every["weight_bytes"] == pytest.approx(few["weight_bytes"], rel=0.02)
+    assert every["metrics"]["rmse"] != few["metrics"]["rmse"]
+    for stated in (every, few):
+        assert stated["metrics"]["rmse"] < 1.05 * before["metrics"]["rmse"]
+
+
 @pytest.mark.parametrize("name", ["xg_boost", "light_gbm", "random_forest"])
 @pytest.mark.parametrize("kind", ["numbers", "classes"])
 def test_a_student_has_half_the_trees_and_stands_beside_one_that_learnt_alone(name, kind, request):

@@ -8,7 +8,9 @@ from tasks.core.buffers import GIVEN, Buffers
 from tasks.core.profile import (
     INTEGER_OPERATOR_BYTES,
     OPERATOR_BYTES,
+    Layer,
     convolution_class,
+    layers,
     profile,
 )
 
@@ -41,7 +43,14 @@ def test_multiply_adds_by_class_and_weights():
         ("Gemm", ["k", "d"], ["out"], {"transB": 1}),
     ]
     weights = {"a": zeros(8, 3, 3, 3), "b": zeros(8, 1, 3, 3), "c": zeros(4, 8, 1, 1)}
-    found = profile(graph(nodes, {"X": (3, 6, 6)}, "out", weights | {"d": zeros(5, 36)}))
+    made = graph(nodes, {"X": (3, 6, 6)}, "out", weights | {"d": zeros(5, 36)})
+    assert layers(made) == [
+        Layer("conv_3x3", 8, 3, 9, 36),
+        Layer("depthwise", 8, 1, 9, 36),
+        Layer("conv", 4, 8, 1, 9),
+        Layer("fully_connected", 5, 36),
+    ]
+    found = profile(made)
     assert found.work.macs == {
         "conv_3x3": 36 * 8 * 27,
         "depthwise": 36 * 8 * 9,
