@@ -1,15 +1,16 @@
 """The budgeted search beside the whole sweep: its share of the time, and of the hypervolume.
 
     .venv/bin/python -m benchmarks.search [--budget 0.25] [--seeds 0 1 …] [--work FOLDER]
-        [--workload mnist --set ingest.path=mnist.npz …]
+        [--workload mnist --set ingest.path=mnist.npz …] [--models mlp light_gbm …]
 
-`recipes: all` on networks and trees of a workload, `digits` if none is named. Each recipe is made
-once; the search is then told what came of those that it asks for. Time is that of a processor, in a
-process for each task, so that what else a machine does counts little. Sizes, losses and latencies
-(ONNX Runtime, one row) are those of the whole sweep; a variant is as fast as its fp32 graph unless
-the interval of its speed-up says otherwise. The reference point is the fp32 graph's size and
-latency, and its accuracy less five points. Beside it what a good choice of recipes would reach,
-known afterwards, and recipes in random order in the search's time. FOLDER keeps what was made.
+`recipes: all` on networks and trees of a workload, `digits` if none is named; one of your own comes
+from `temper new`. Each recipe is made once; the search is then told what came of those that it asks
+for. Time is that of a processor, in a process for each task, so that what else a machine does
+counts little. Sizes, losses and latencies (ONNX Runtime, one row) are those of the whole sweep; a
+variant is as fast as its fp32 graph unless the interval of its speed-up says otherwise. The
+reference point is the fp32 graph's size and latency, and its accuracy less five points, or its
+error and five percent. Beside it what a good choice of recipes would reach, known afterwards, and
+recipes in random order in the search's time. FOLDER keeps what was made.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from flows.running import preload
 from flows.workload import load
 from tasks.compress import beginnings, sketches, variants
 from tasks.compress.beginnings import Steps
+from tasks.compress.drops import usual
 from tasks.compress.params import Params
 from tasks.compress.search import Point, begin, hypervolume, share_lost
 from tasks.core import child
@@ -36,7 +38,7 @@ from tasks.core.fitting import FitContext
 
 MODELS = ("convnet", "mlp", "light_gbm", "random_forest")
 SWEEP = Params.model_validate({"recipes": "all"})
-ENGINE, METRIC, ORDERS = "onnx_runtime", "accuracy", 500
+ENGINE, ORDERS = "onnx_runtime", 500
 Seconds = dict[str, float]  # of a task: `sketch`, a beginning or a recipe's label
 
 
@@ -46,7 +48,8 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=0.25)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="of data and fits")
     parser.add_argument("--work", type=Path, help="a folder to keep; else a temporary one")
-    parser.add_argument("--workload", default="digits", help="with the models " + ", ".join(MODELS))
+    parser.add_argument("--workload", default="digits")
+    parser.add_argument("--models", nargs="*", default=MODELS, help="of the workload's, by name")
     parser.add_argument("--set", action="append", default=[], help="path.to.key=value")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -76,7 +79,7 @@ def _of_seed(given: argparse.Namespace, seed: int, folder: Path) -> dict[str, An
     """Return what the search reaches with one seed, and in which share of the sweep's time."""
     digits = Digits(folder, load(given.workload, given.set), seed)
     child.warm(preload(digits.workload))  # as a run does: else each task imports torch anew
-    sweeps = {name: _Sweep(digits, name) for name in MODELS}
+    sweeps = {name: _Sweep(digits, name) for name in given.models}
     for sweep in sweeps.values():
         sweep.make()
     ran = _searched(sweeps, given.budget)
@@ -91,7 +94,7 @@ def _of_seed(given: argparse.Namespace, seed: int, folder: Path) -> dict[str, An
         "random order": round(fmean(orders), 4),
         "whole_s": round(whole, 1),
         "models": {
-            n: {"ran": ran[n], "share": shares[n], "points": sweeps[n].points} for n in MODELS
+            n: {"ran": ran[n], "share": shares[n], "points": s.points} for n, s in sweeps.items()
         },
     }
 
@@ -164,12 +167,13 @@ class _Sweep:
         made = [f for f, s in stated.items() if s["status"] == "ok"]
         rows, _ = latencies(made, self.fitted, self.model, self.digits.data, [ENGINE])
         by_label = {r["variant"].partition("/")[2]: r for r in rows if r["status"] == "ok"}
-        before = stated[self.parent]
+        before, meta = stated[self.parent], self.digits.data.meta
+        metric = usual(self.digits.workload.metrics, meta).name
         for folder in made[1:]:
             own = stated[folder]
-            lost = (before["metrics"][METRIC], own["metrics"][METRIC], "classification")
+            lost = share_lost(before["metrics"][metric], own["metrics"][metric], meta.task)
             slower = _slower(by_label[folder.name])
-            self.points[folder.name] = (own["bytes"] / before["bytes"], slower, share_lost(*lost))
+            self.points[folder.name] = (own["bytes"] / before["bytes"], slower, lost)
 
 
 def _slower(row: dict[str, Any]) -> float:
