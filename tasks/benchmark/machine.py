@@ -6,9 +6,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from tasks.core.processor import processor
-
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+CPUINFO = Path("/proc/cpuinfo")
+INT8 = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")  # what decides INT8's speed
 
 
 def describe(libraries: tuple[str, ...]) -> dict[str, Any]:
@@ -17,10 +17,10 @@ def describe(libraries: tuple[str, ...]) -> dict[str, Any]:
 
     from tasks.core import devices
 
-    model, flags = processor()
+    model, flags = _processor()
     return {
         "cpu": model,
-        "cpu_flags": list(flags),
+        "cpu_flags": [f for f in INT8 if f in flags],
         "cores": os.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "memory_mib": psutil.virtual_memory().total // 2**20,
@@ -42,10 +42,11 @@ def identity() -> str:
 
     from tasks.core import devices
 
-    model, flags = processor()
+    model, flags = _processor()
     memory_gib = round(psutil.virtual_memory().total / 2**30)
     gpus = [f"{gpu.name} {gpu.driver}" for gpu in devices.gpus()]
-    return ", ".join([model, *flags, f"{os.cpu_count()} cores", f"{memory_gib} GiB", *gpus])
+    has = [flag for flag in INT8 if flag in flags]
+    return ", ".join([model, *has, f"{os.cpu_count()} cores", f"{memory_gib} GiB", *gpus])
 
 
 def versions(libraries: tuple[str, ...]) -> dict[str, str]:
@@ -59,3 +60,16 @@ def versions(libraries: tuple[str, ...]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _processor() -> tuple[str, set[str]]:
+    model, flags = platform.processor() or platform.machine(), set()
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                model = value.strip()
+            elif key.strip() in ("flags", "Features"):
+                flags = set(value.split())
+                break
+    return model, flags

@@ -7,7 +7,8 @@ thought, and where something is fitted further no more loss than so few weights 
 less so where a model's fits have lost less than that, or than the recipe that it goes on from. What
 it could add to the hypervolume is then about an upper bound. The most for its time is run next,
 whichever model's, as a share of what that model could reach, until the budget is spent or none
-could add much. What came of each lowers the bounds of the rest.
+could add much, even if it lost far less than thought. What came of each lowers the bounds of the
+rest.
 """
 
 from collections.abc import Sequence
@@ -19,10 +20,12 @@ from tasks.core.schema import Task
 LEAST = 0.002  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
 DOUBT = 0.08  # of the work that is saved: where hardly any is, hardly any is in doubt
-# What fitting further is thought to lose, as a share of what makes a variant worthless: the more
-# the fewer weights are left of one. Of four models that lost from 0.02 to 3, each lost nearly in
-# proportion to this power of the weights gone over those left.
-THINNING, POWER = 0.03, 1.3
+# What a fit is thought to lose, as a share of what makes a variant worthless: the more the fewer
+# weights are left, and less of a model that is fitted further than of one that is fitted anew. Of
+# four models that lost from 0.02 to 3, each lost nearly in proportion to this power of the weights
+# gone over those left.
+ANEW, FURTHER, POWER = 0.03, 0.01, 1.3
+LEAST_HOPE = 0.125  # where budget is left, this share of it may be all that is lost
 HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
 SKETCH_S, REFUSED_S = 0.026, 0.06  # that a sketch takes, about; a recipe that does not apply
@@ -35,9 +38,9 @@ class Sketch:
 
     size, work and weights (those not 0): as shares of the fp32 graph's; loss: of the metric, as a
     share of what makes a variant worthless, 0 where weights are rounded alone, None where it has
-    yet to be fitted; steps: its techniques with their parameters; begins: the seconds that each of
-    its first steps is thought to take, unless another recipe has begun so; seconds: those of the
-    rest.
+    yet to be fitted; anew: from nothing; steps: its techniques with their parameters; begins: the
+    seconds that each of its first steps is thought to take, unless another recipe has begun so;
+    seconds: those of the rest.
     """
 
     size: float
@@ -47,11 +50,12 @@ class Sketch:
     steps: Sequence[str] = ()
     begins: Sequence[float] = ()
     weights: float = 1.0
+    anew: bool = False
 
     @property
     def thinned(self) -> float:
-        """Return what fitting further is thought to lose, with so few weights left."""
-        return THINNING * max(1 / self.weights - 1, 0.0) ** POWER
+        """Return what fitting is thought to lose, with so few weights left."""
+        return (ANEW if self.anew else FURTHER) * max(1 / self.weights - 1, 0.0) ** POWER
 
 
 @dataclass
@@ -59,13 +63,15 @@ class Search:
     """What is known of a model's recipes so far.
 
     sketches: by label, of the recipes that can be made; refused: why the others do not apply; done:
-    those that were run, with what they lost; spent_s: what these are thought to have taken.
+    those that were run, with what they lost; spent_s: what these are thought to have taken; hope:
+    the share of what fits are thought to lose that they are taken to.
     """
 
     sketches: dict[str, Sketch]
     refused: dict[str, str] = field(default_factory=dict)
     done: dict[str, Sketch] = field(default_factory=dict)
     spent_s: float = 0.0
+    hope: float = 1.0
 
     def best(self, left_s: float) -> tuple[float, str] | None:
         """Return the recipe that could add most for its time, and how much, as a share of what all
@@ -127,7 +133,7 @@ class Search:
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        return sketch.size, work, max([self._gentleness() * sketch.thinned, *earlier])
+        return sketch.size, work, max([self.hope * self._gentleness() * sketch.thinned, *earlier])
 
     def _gentleness(self) -> float:
         """Return what a model's fits lost beside what they were thought to, at most 1; nearly 1
@@ -165,6 +171,15 @@ class Searches:
 
     def following(self) -> list[tuple[str, str]]:
         """Return the models and recipes to start now, beside what is running."""
+        while True:
+            started = self._started()
+            hope = min(search.hope for search in self.models.values())
+            if started or self.running or hope <= LEAST_HOPE:
+                return started
+            for search in self.models.values():
+                search.hope = hope / 2
+
+    def _started(self) -> list[tuple[str, str]]:
         left = self.budget_s - sum(s.spent_s for s in self.models.values())
         left -= sum(run.seconds for run in self.running.values())
         idle = {model: s for model, s in self.models.items() if model not in self.running}

@@ -33,9 +33,9 @@ CALIBRATION = 16  # rows that ranges are taken from here, at most
 # tree and the square root of the features that it chooses from, and of a value that is read; a
 # teacher's share of a pass. The judged rows are gone over by the parent and by the variant, and
 # scored.
-START_S, GRAPH_S, TREES_S = 0.04, 0.045, 0.07
-LAYER_US, MILLION_MACS, NODE_US, READ_US, TEACHING = 70.0, 94.0, 0.0022, 0.3, 0.7
-JUDGING, JUDGED_US = 2.3, 205.0
+START_S, GRAPH_S, TREES_S = 0.045, 0.05, 0.075
+LAYER_US, MILLION_MACS, NODE_US, READ_US, TEACHING = 80.0, 100.0, 0.0024, 0.33, 0.7
+JUDGING, JUDGED_US = 2.4, 220.0
 BATCH = 64  # rows of a step where the model does not say
 # params that leave a variant its shape, and nearly what cut trees lose
 BRIEF = {"epochs": 1, "steps": 1, "ranges": "minmax", "rows": 512}
@@ -162,6 +162,7 @@ class _Pad:
             weights=weights,
             work=outline.work.us / self.before.work.us,
             loss=loss,
+            anew=any(hasattr(step.module, "becomes") for step in recipe),
             seconds=self.start_s + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(self.reading_s + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),

@@ -5,21 +5,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tasks.compress import graphs
-from tasks.core.processor import processor
 from tasks.core.profile import Layer, layers
 
 if TYPE_CHECKING:
     import onnx
 
-# Of ONNX Runtime on one core, in microseconds: what single convolutions took on a CPU with AVX-512
-# and VNNI, and variants of two networks there and on one with AVX2 (most are within a tenth of what
-# was measured). Ratios alone matter here.
+# Of ONNX Runtime on one core of a CPU with AVX-512 and VNNI, in microseconds: single convolutions,
+# and variants of four networks, most of which are within a tenth of what was measured. Their ratios
+# alone matter here. On a CPU with AVX2, where a block has 8 channels and integers are less of a
+# gain, a search with these is as good as with its own.
 CALL, OPERATOR, ON_INTEGERS = 4.0, 0.5, 0.5  # a call; an operator; one that works on integers, more
 DENSE, DENSE_ON_INTEGERS = 50.0, 20.0  # a million multiply-adds of a matrix
-CONVOLUTION = 17.5  # and of a convolution; its channels are computed in blocks, whole ones
-WIDE, BLOCK = 16, 8  # channels of a block: with AVX-512, without
-WITH_VNNI, WITHOUT = 4.5, 8.5  # a million multiply-adds of a convolution on integers
-PLACE, NARROW = 0.008, 0.02  # each place of it; where it writes few channels
+CONVOLUTION, CONVOLUTION_ON_INTEGERS = 17.5, 4.5  # and of a convolution
+BLOCK = 16  # of its channels are computed at once, in float32
+PLACE, NARROW = 0.008, 0.02  # on integers, each place of it; where it writes less than a block
 TREE, DEPTH = 0.0033, 0.62  # of a tree, for its nodes to that power: of all it visits some
 
 
@@ -41,7 +40,7 @@ class Work(NamedTuple):
 
 
 def of(model: "onnx.ModelProto", trees: np.ndarray, dialect: str | None = None) -> Work:
-    """Return about how long ONNX Runtime takes for one row here: thought, not measured.
+    """Return about how long ONNX Runtime takes for one row; never measured, so always the same.
 
     trees: (tree,), the nodes of each; dialect: of the variant, which decides how its graph is
     opened.
@@ -68,20 +67,18 @@ def in_float(layer: Layer) -> float:
     """Return about how long a layer takes in float32, in microseconds."""
     if layer.kind == "fully_connected":
         return DENSE * layer.macs / 1e6
-    block = WIDE if "avx512f" in processor()[1] else BLOCK
-    inputs = layer.inputs if layer.inputs < block else _whole(layer.inputs, block)
-    wide = layer._replace(channels=_whole(layer.channels, block), inputs=inputs)
-    return CONVOLUTION * wide.macs / 1e6
+    inputs = layer.inputs if layer.inputs < BLOCK else _blocks(layer.inputs)
+    whole = layer._replace(channels=_blocks(layer.channels), inputs=inputs)
+    return CONVOLUTION * whole.macs / 1e6
 
 
 def on_integers(layer: Layer) -> float:
     """Return about how long a layer takes on integers, in microseconds."""
     if layer.kind == "fully_connected":
         return DENSE_ON_INTEGERS * layer.macs / 1e6
-    each = WITH_VNNI if any("vnni" in flag for flag in processor()[1]) else WITHOUT
-    place = PLACE if layer.channels >= WIDE else NARROW
-    return place * layer.places + each * layer.macs / 1e6
+    place = PLACE if layer.channels >= BLOCK else NARROW
+    return place * layer.places + CONVOLUTION_ON_INTEGERS * layer.macs / 1e6
 
 
-def _whole(channels: int, block: int) -> int:
-    return -(-channels // block) * block
+def _blocks(channels: int) -> int:
+    return -(-channels // BLOCK) * BLOCK

@@ -93,7 +93,9 @@ def test_what_goes_on_from_a_recipe_is_expected_to_lose_what_that_lost():
 
 def test_where_fits_lose_less_than_thought_the_next_are_thought_to_lose_less():
     known = sketched(thin=(0.2, 0.2, None), thinner=(0.1, 0.1, None))
-    known = {n: replace(s, weights=w) for (n, s), w in zip(known.items(), (0.1, 0.05), strict=True)}
+    known = {
+        n: replace(s, weights=w) for (n, s), w in zip(known.items(), (0.03, 0.02), strict=True)
+    }
     best = {}
     for lost in (0.0, known["thin"].thinned, 3.0):
         search = Search(known)
@@ -103,6 +105,29 @@ def test_where_fits_lose_less_than_thought_the_next_are_thought_to_lose_less():
     assert known["thinner"].thinned > 1, "it would add nothing"
     assert gentle > as_thought == 0
     assert harsh == pytest.approx(0), "no more than was thought is held against the others"
+
+
+def test_what_is_fitted_anew_is_thought_to_lose_more():
+    further = Sketch(0.1, 0.1, None, 1.0, weights=0.1)
+    assert replace(further, anew=True).thinned == pytest.approx(3 * further.thinned)
+    assert replace(further, anew=True, weights=1.2).thinned == 0
+
+
+def test_where_budget_is_left_it_is_spent_on_what_might_lose_far_less_than_thought():
+    known = sketched(good=(0.2, 0.2, None), thin=(0.05, 0.05, None), hopeless=(0.01, 0.01, None))
+    known["thin"] = replace(known["thin"], weights=0.02)
+    known["hopeless"] = replace(known["hopeless"], weights=0.001)
+    assert known["thin"].thinned > 1
+    assert known["hopeless"].thinned > 8
+    search = Searches({"net": Search(known)}, 10.0)
+    assert following(search) == "good"
+    tell(search, "good", 0.5)
+    assert following(search) == "thin", "nothing else is worth it"
+    tell(search, "thin", 0.4)
+    assert following(search) is None
+    status, why = search.models["net"].reasons()["hopeless"]
+    assert status == "skipped"
+    assert "could add at most" in why
 
 
 def test_the_budget_is_kept_and_named():
