@@ -9,6 +9,8 @@ from tasks.core import progress
 from tasks.core.fitting import FitData
 from tasks.core.plugins import PluginParams
 
+LARGEST_STEP = 0.3  # of few rounds; an eighth of a model's, in steps of 1, lost thrice as much
+
 Params = TypeVar("Params", bound=PluginParams)
 
 
@@ -38,9 +40,21 @@ def all_rows(data: FitData, rounds: int) -> tuple[FitData, int]:
 
 
 def fewer_rounds(params: Params, rounds: int, share: float) -> Params:
-    """Return the params for a share of so many rounds, which go as far: each is a larger step."""
-    rate = min(1.0, params.learning_rate / share)  # type: ignore[attr-defined]
+    """Return the params for a share of so many rounds, which go as far: each is a larger step, but
+    for one that would overshoot.
+    """
+    own: float = params.learning_rate  # type: ignore[attr-defined]
+    rate = max(own, min(own / share, LARGEST_STEP))
     changed = {"rounds": max(1, round(share * rounds)), "learning_rate": rate}
+    return params.model_copy(update=changed)
+
+
+def of_copies(params: Params, copies: int, least: str) -> Params:
+    """Return the params for rows of which each comes so often: together they weigh as much as one.
+
+    least: the param that says what a leaf must have.
+    """
+    changed = {name: copies * getattr(params, name) for name in (least, "l2")}
     return params.model_copy(update=changed)
 
 

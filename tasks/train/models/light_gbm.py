@@ -188,6 +188,11 @@ def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Par
     return boosting.fewer_rounds(params, booster.current_iteration(), share)
 
 
+def of_copies(params: Params, copies: int) -> Params:
+    """Return the params for rows of which each comes so often."""
+    return boosting.of_copies(params, copies, "min_leaf")
+
+
 def to_onnx(model: Model | WindowTrees, missing: bool = False) -> Any:
     """Return one tree ensemble and the link.
 

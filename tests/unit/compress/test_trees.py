@@ -175,6 +175,40 @@ def test_pruned_and_shortened_trees_stay_close_and_get_smaller(name, numbers):
     assert stated["agreement"] > 0.95
 
 
+@pytest.mark.parametrize("name", ["light_gbm", "xg_boost"])
+def test_a_students_copies_of_a_row_weigh_as_much_as_the_row(name, classes):
+    """Else it would have larger trees than its teacher, of leaves with a quarter of the rows."""
+    model = classes.model(name)
+    module, params = model.module, model.typed
+    four = module.of_copies(params, 4)
+    least = "min_leaf" if name == "light_gbm" else "min_child_weight"
+    assert getattr(four, least) == 4 * getattr(params, least)
+    assert four.l2 == 4 * params.l2
+    data = training_data(classes.data)
+    copied = replace(data, X=np.tile(data.X, (4, 1)), y=np.tile(data.y, 4))
+    plain = params.model_copy(
+        update={"row_fraction": 1.0, "feature_fraction": 1.0, "patience": 999}
+    )
+    once, copies = (
+        module.fit(rows, given, FitContext(0))
+        for rows, given in ((data, plain), (copied, module.of_copies(plain, 4)))
+    )
+    X = classes.data.X("test")
+    np.testing.assert_allclose(module.predict(copies, X), module.predict(once, X), atol=0.15)
+
+
+@pytest.mark.parametrize("name", ["light_gbm", "xg_boost"])
+def test_fewer_rounds_go_as_far_in_steps_that_do_not_overshoot(name, classes):
+    model, fitted = classes.model(name), classes.fitted(name)
+    module = model.module
+    rounds = module.fewer_trees(module.load(fitted), model.typed, 1.0).rounds
+    for share, own, expected in ((0.5, 0.1, 0.2), (0.125, 0.1, 0.3), (0.5, 0.8, 0.8)):
+        params = model.typed.model_copy(update={"learning_rate": own})
+        few = module.fewer_trees(module.load(fitted), params, share)
+        assert few.learning_rate == pytest.approx(expected)
+        assert few.rounds == max(1, round(share * rounds))
+
+
 def test_few_rows_tell_nearly_what_all_do(numbers):
     before = certificate(numbers.fp32("light_gbm"))
     every, few = (
