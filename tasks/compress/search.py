@@ -3,8 +3,8 @@
 Of each recipe a sketch is known: the size nearly and the work roughly, for neither depends on how
 well a network is fitted; the loss where trees are cut; what rounds weights alone is thought to lose
 nothing until it is made. Each recipe is given the benefit of the doubt: a little less work than
-thought, and where something is fitted further no more loss than so few weights are likely to have,
-less so where a model's fits have lost less than that, or than the recipe that it goes on from. What
+thought, and where something is fitted no more loss than is likely, less so where a model's fits
+have lost less than that, or than the recipe that it goes on from. What
 it could add to the hypervolume is then about an upper bound. The most for its time is run next,
 whichever model's, as a share of what that model could reach, until the budget is spent or none
 could add much, even if it lost far less than thought. What came of each lowers the bounds of the
@@ -20,12 +20,7 @@ from tasks.core.schema import Task
 LEAST = 0.002  # of the hypervolume so far: what could add less is not run
 POINTS = 0.05  # of accuracy, or of an error itself: that much worse and a variant is worthless
 DOUBT = 0.08  # of the work that is saved: where hardly any is, hardly any is in doubt
-# What a fit is thought to lose, as a share of what makes a variant worthless: the more the fewer
-# weights are left, and less of a model that is fitted further than of one that is fitted anew. Of
-# four models that lost from 0.02 to 3, each lost nearly in proportion to this power of the weights
-# gone over those left.
-ANEW, FURTHER, POWER = 0.03, 0.01, 1.3
-LEAST_HOPE = 0.125  # where budget is left, this share of it may be all that is lost
+LEAST_HOPE = 0.125  # where budget is left, this share of what is likely may be all that is lost
 HASTE = 0.75  # power of the seconds: at 1 what is dear waits until it can no longer be afforded
 BESIDE = 0.5  # of the most for its time: what comes to as much is run beside it
 SKETCH_S, REFUSED_S = 0.026, 0.06  # that a sketch takes, about; a recipe that does not apply
@@ -36,10 +31,10 @@ Point = tuple[float, float, float]  # size, work and loss: 1 is what makes a var
 class Sketch:
     """What is known of a recipe's variant.
 
-    size, work and weights (those not 0): as shares of the fp32 graph's; loss: of the metric, as a
-    share of what makes a variant worthless, 0 where weights are rounded alone, None where it has
-    yet to be fitted; anew: from nothing; steps: its techniques with their parameters; begins: the
-    seconds that each of its first steps is thought to take, unless another recipe has begun so;
+    size and work: as shares of the fp32 graph's; loss: of the metric, as a share of what makes a
+    variant worthless, 0 where weights are rounded alone, None where it has yet to be fitted;
+    likely: then, what it is thought to lose; steps: its techniques with their parameters; begins:
+    the seconds that each of its first steps is thought to take, unless another recipe has begun so;
     seconds: those of the rest.
     """
 
@@ -49,13 +44,7 @@ class Sketch:
     seconds: float
     steps: Sequence[str] = ()
     begins: Sequence[float] = ()
-    weights: float = 1.0
-    anew: bool = False
-
-    @property
-    def thinned(self) -> float:
-        """Return what fitting is thought to lose, with so few weights left."""
-        return (ANEW if self.anew else FURTHER) * max(1 / self.weights - 1, 0.0) ** POWER
+    likely: float = 0.0
 
 
 @dataclass
@@ -133,7 +122,7 @@ class Search:
         earlier = [
             s.loss or 0.0 for s in self.done.values() if s.steps == sketch.steps[: len(s.steps)]
         ]
-        return sketch.size, work, max([self.hope * self._gentleness() * sketch.thinned, *earlier])
+        return sketch.size, work, max([self.hope * self._gentleness() * sketch.likely, *earlier])
 
     def _gentleness(self) -> float:
         """Return what a model's fits lost beside what they were thought to, at most 1; nearly 1
@@ -141,7 +130,7 @@ class Search:
         """
         fitted = [s for label, s in self.done.items() if self.sketches[label].loss is None]
         lost = sum(min(max(s.loss or 0.0, 0.0), 1.0) for s in fitted)
-        return min((1 + lost) / (1 + sum(s.thinned for s in fitted)), 1.0)
+        return min((1 + lost) / (1 + sum(s.likely for s in fitted)), 1.0)
 
 
 @dataclass

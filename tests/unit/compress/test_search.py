@@ -93,32 +93,20 @@ def test_what_goes_on_from_a_recipe_is_expected_to_lose_what_that_lost():
 
 def test_where_fits_lose_less_than_thought_the_next_are_thought_to_lose_less():
     known = sketched(thin=(0.2, 0.2, None), thinner=(0.1, 0.1, None))
-    known = {
-        n: replace(s, weights=w) for (n, s), w in zip(known.items(), (0.03, 0.02), strict=True)
-    }
-    best = {}
-    for lost in (0.0, known["thin"].thinned, 3.0):
+    known = {n: replace(s, likely=x) for (n, s), x in zip(known.items(), (0.9, 1.5), strict=True)}
+    gains = []
+    for lost in (0.0, 0.9, 3.0):
         search = Search(known)
         search.tell("thin", lost)
-        best[lost] = search.gains()["thinner"]
-    gentle, as_thought, harsh = best.values()
-    assert known["thinner"].thinned > 1, "it would add nothing"
-    assert gentle > as_thought == 0
-    assert harsh == pytest.approx(0), "no more than was thought is held against the others"
-
-
-def test_what_is_fitted_anew_is_thought_to_lose_more():
-    further = Sketch(0.1, 0.1, None, 1.0, weights=0.1)
-    assert replace(further, anew=True).thinned == pytest.approx(3 * further.thinned)
-    assert replace(further, anew=True, weights=1.2).thinned == 0
+        gains.append(search.gains()["thinner"])
+    assert gains[0] > 0
+    assert gains[1:] == [0, 0], "more than was thought is not held against the others"
 
 
 def test_where_budget_is_left_it_is_spent_on_what_might_lose_far_less_than_thought():
     known = sketched(good=(0.2, 0.2, None), thin=(0.05, 0.05, None), hopeless=(0.01, 0.01, None))
-    known["thin"] = replace(known["thin"], weights=0.02)
-    known["hopeless"] = replace(known["hopeless"], weights=0.001)
-    assert known["thin"].thinned > 1
-    assert known["hopeless"].thinned > 8
+    for name, likely in (("thin", 1.5), ("hopeless", 80.0)):
+        known[name] = replace(known[name], likely=likely)
     search = Searches({"net": Search(known)}, 10.0)
     assert following(search) == "good"
     tell(search, "good", 0.5)
@@ -221,7 +209,7 @@ def test_what_is_done_counts_by_what_it_came_to():
 
 def test_what_has_the_same_graph_as_another_is_not_thought_to_be_faster():
     known = sketched(int8=(0.3, 0.5, 0.0), zeros=(0.3, 0.5, None), qat=(0.3, 0.51, None))
-    known["zeros"] = replace(known["zeros"], weights=0.3)
+    known["zeros"] = replace(known["zeros"], likely=0.03)
     search = Search(known)
     search.tell("int8", 0.0)
     gains = search.gains()
@@ -294,6 +282,29 @@ def test_a_sketch_is_what_the_variant_turns_out_to_be(digits: Study, tmp_path, n
             after = stated["metrics"]["accuracy"]
             lost = share_lost(before["metrics"]["accuracy"], after, "classification")
             assert sketch.loss == pytest.approx(lost if label == "short" else 0.0)
+
+
+def test_what_a_fit_is_thought_to_lose_goes_with_what_is_left(digits: Study, tmp_path):
+    some, most = ([technique("prune_structured", share=s)] for s in (0.3, 0.7))
+    student, tiny = ([technique("distill", share=s)] for s in (0.5, 0.125))
+    networks = {"some": some, "most": most, "student": student, "zeros": [technique("qat")]}
+    found = {}
+    for name, recipes in (("convnet", networks), ("random_forest", {"tiny": tiny})):
+        sketches.write(
+            *(tmp_path, digits.fp32(name), digits.fitted(name), digits.model(name), recipes),
+            *(digits.data.folder, digits.metrics, 1e-4, 64, 0),
+        )
+        found |= json.loads((tmp_path / sketches.FILE).read_text())
+    likely = {label: of["likely"] for label, of in found.items()}
+    assert likely["zeros"] == 0 < likely["some"] < likely["most"]
+    assert found["student"]["size"] < found["some"]["size"]
+    assert likely["student"] > likely["some"], "it is fitted anew"
+    cut = certificate(
+        digits.compressed("random_forest", "an_eighth", technique("truncate", share=0.125))
+    )
+    before = certificate(digits.fp32("random_forest"))
+    lost = (of["metrics"]["accuracy"] for of in (before, cut))
+    assert likely["tiny"] <= max(share_lost(*lost, "classification"), 0.0)
 
 
 def test_a_sketch_counts_a_teachers_passes(digits: Study, tmp_path):
