@@ -8,9 +8,10 @@ All have `applies(parent)`: None, or why not. One that changes layer by layer ta
 `apply`: the names of the layers to change. One that fits further says how often it goes over the
 training data, `passes(params, model)`. A search asks before anything is made whether the graph then
 has other numbers alone, `SAME_SHAPE` (and which share of them is not 0, `keeps(params)`), or what
-gives it the same shape sooner, `outline(params, model)`. One that would undo what others did has
-their names in `UNDOES`: behind them it does not apply. One that returns a model of another plugin
-says which, `becomes(params, model)`, and names it in `uses(params)`.
+gives it the same shape sooner, `outline(params, model)`; and, of one that not all rows suit, why
+these do not, `refuses(params, context)`. One that would undo what others did has their names in
+`UNDOES`: behind them it does not apply. One that returns a model of another plugin says which,
+`becomes(params, model)`, and names it in `uses(params)`.
 
 For `temper explain`: one with `apply` has `only`; one with `shrink` that can change one layer of a
 network has `alone(parent, params, context)`, which yields each layer's name with the model in which

@@ -4,11 +4,10 @@ Of each recipe a sketch is known: the size nearly and the work roughly, for neit
 well a network is fitted; the loss where trees are cut; what rounds weights alone is thought to lose
 nothing until it is made. Each recipe is given the benefit of the doubt: a little less work than
 thought, and where something is fitted no more loss than is likely, less so where a model's fits
-have lost less than that, or than the recipe that it goes on from. What
-it could add to the hypervolume is then about an upper bound. The most for its time is run next,
-whichever model's, as a share of what that model could reach, until the budget is spent or none
-could add much, even if it lost far less than thought. What came of each lowers the bounds of the
-rest.
+have lost less than that, or than the recipe that it goes on from. What it could add to the
+hypervolume is then about an upper bound. The most for its time is run next, whichever model's, as a
+share of what that model could reach, until the budget is spent or none could add much, even if it
+lost far less than thought. What came of each lowers the bounds of the rest.
 """
 
 from collections.abc import Sequence

@@ -142,6 +142,9 @@ class _Pad:
         steps: Steps = ()
         outline, seconds, fitted = self.before, [], False
         for at, (step, quicker) in enumerate(zip(recipe, quick, strict=True)):
+            refuses = getattr(step.module, "refuses", None)
+            if reason := refuses and refuses(step.typed, self.context):
+                raise NotApplicable(reason, step.name)
             model = applying.after(recipe[:at], self.model)
             passes = applying.passes(step, model)
             taught_us = applying.lessons(step, model) * TEACHING * outline.macs_us

@@ -127,7 +127,7 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
             targets = taught(
                 data, teacher.predict(parent.fitted, data.X), params.weight, context.fit.seed
             )
-            if len(targets.y) > len(data.y) and hasattr(module, "of_copies"):
+            if data.task == "classification" and hasattr(module, "of_copies"):
                 small = module.of_copies(small, COPIES)
             student = module.fit(targets, small, context.fitting())
         else:

@@ -78,6 +78,15 @@ def applies(parent: Parent) -> str | None:
     return parent.lowered
 
 
+def refuses(params: Params, context: Context) -> str | None:
+    """Return None, or why the rows that ranges are taken from do not suit it."""
+    if params.mode == "dynamic" or params.ranges == "minmax":
+        return None
+    if any(v.dtype.kind == "f" and np.isnan(v).any() for v in context.calibration.values()):
+        return f"{params.ranges} takes no rows with missing values; minmax does"
+    return None
+
+
 def apply(
     parent: Parent, params: Params, context: Context, only: Collection[str] | None = None
 ) -> "onnx.ModelProto":
@@ -92,11 +101,8 @@ def apply(
     """
     import tempfile
 
-    histogram = params.mode == "static" and params.ranges != "minmax"
-    if histogram and any(
-        v.dtype.kind == "f" and np.isnan(v).any() for v in context.calibration.values()
-    ):
-        raise NotApplicable(f"{params.ranges} takes no rows with missing values; minmax does")
+    if reason := refuses(params, context):
+        raise NotApplicable(reason)
     quantise = _dynamic if params.mode == "dynamic" else _static
     lstms = _lstms(parent.graph.graph, params, only)
     with tempfile.TemporaryDirectory() as folder, _quiet():
