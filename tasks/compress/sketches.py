@@ -42,7 +42,7 @@ BATCH = 64  # rows of a step where the model does not say
 # four models that lost from 0.02 to 3, each lost nearly in proportion to this power of the weights
 # gone over those left.
 ANEW, FURTHER, POWER = 0.03, 0.01, 1.3
-# params that leave a variant its shape, and nearly what cut trees lose
+# Params that leave a variant its shape, and nearly what cut trees lose.
 BRIEF = {"epochs": 1, "steps": 1, "ranges": "minmax", "rows": 512}
 
 
@@ -156,24 +156,19 @@ class _Pad:
                 outline = self._outlined(steps, dialect_of([q for q in quick[: at + 1] if q]))
             seconds.append(self.rows * (passes * outline.row_us + taught_us) / 1e6)
             fitted = fitted or passes > 0
-        keeps = [getattr(step.module, "keeps", None) for step in recipe]
-        kept = [keep(s.typed) for keep, s in zip(keeps, recipe, strict=True) if keep]
-        weights = outline.weights / self.before.weights * min(kept, default=1.0)
-        anew = any(hasattr(step.module, "becomes") for step in recipe)
-        likely = (ANEW if anew else FURTHER) * max(1 / weights - 1, 0.0) ** POWER
-        loss = None if fitted else 0.0  # what only rounds is thought to lose nothing
+        cut = 0.0  # what only rounds is thought to lose nothing
+        likely = _likely(recipe, outline.weights / self.before.weights) if fitted else 0.0
         if 0 < outline.nodes < self.before.nodes:
             score = self._score(self.made[steps].graph, dialect_of([q for q in quick if q]))
             cut = share_lost(self.score, score, self.data.meta.task)
-            loss = None if fitted else cut
             likely = min(likely, max(cut, 0.0))  # taught, so many trees are no worse than cut
         shared = len(beginnings.of(recipe, self.model))
         on_graph = GRAPH_S * sum(hasattr(step.module, "apply") for step in recipe)
         return Sketch(
             size=outline.size / self.before.size,
             work=outline.work.us / self.before.work.us,
-            loss=loss,
-            likely=likely if fitted else 0.0,
+            loss=None if fitted else cut,
+            likely=likely,
             seconds=self.start_s + on_graph + self.judging_s + sum(seconds[shared:]),
             begins=tuple(self.reading_s + self.judging_s + s for s in seconds[:shared]),
             steps=tuple(applying.words(step) for step in recipe),
@@ -242,6 +237,14 @@ class _Pad:
         meta, metric = self.data.meta, drops.usual(self.metrics, self.data.meta)
         got = graphs.run(graphs.session(model, dialect=dialect), self.judged[0])
         return scoring.scores(meta.task, self.judged[1], got, [metric], meta.sequence)[metric.name]
+
+
+def _likely(recipe: list[Plugin], left: float) -> float:
+    """Return what a fit is thought to lose; left: the weights, as a share of the fp32 graph's."""
+    keeps = [getattr(step.module, "keeps", None) for step in recipe]
+    left *= min((k(s.typed) for k, s in zip(keeps, recipe, strict=True) if k), default=1.0)
+    anew = any(hasattr(step.module, "becomes") for step in recipe)
+    return (ANEW if anew else FURTHER) * max(1 / left - 1, 0.0) ** POWER
 
 
 def _weights(model: "onnx.ModelProto") -> int:

@@ -49,15 +49,6 @@ def fewer_rounds(params: Params, rounds: int, share: float) -> Params:
     return params.model_copy(update=changed)
 
 
-def of_copies(params: Params, copies: int, least: str) -> Params:
-    """Return the params for rows of which each comes so often: together they weigh as much as one.
-
-    least: the param that says what a leaf must have.
-    """
-    changed = {name: copies * getattr(params, name) for name in (least, "l2")}
-    return params.model_copy(update=changed)
-
-
 def report(done: int, rounds: int, between: tuple[float, float]) -> None:
     """State every tenth round of a fit, which is this part of the whole work (0 to 1)."""
     if done % 10 == 0 or done == rounds:

@@ -7,6 +7,7 @@ certificate (`alone`): the teacher is worth the difference. Not for a model that
 than such a small one, nor where training data is short of the real rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -127,8 +128,8 @@ def shrink(parent: Parent, params: Params, context: Context) -> Any:
             targets = taught(
                 data, teacher.predict(parent.fitted, data.X), params.weight, context.fit.seed
             )
-            if data.task == "classification" and hasattr(module, "of_copies"):
-                small = module.of_copies(small, COPIES)
+            if data.task == "classification":
+                small = of_copies(small, getattr(module, "BY_ROWS", ()))
             student = module.fit(targets, small, context.fitting())
         else:
             objective = taught_by(parent.fitted.module, params.weight, params.temperature)
@@ -166,6 +167,14 @@ def _given(params: PluginParams, own: dict[str, Any]) -> PluginParams:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         known = ", ".join(type(params).model_fields)
         raise ParamsError(f"distill.student: {told}. The model's params are {known}.") from None
+
+
+def of_copies(params: PluginParams, by_rows: Sequence[str]) -> PluginParams:
+    """Return the params for rows that come COPIES times each: together they weigh as much as one.
+
+    by_rows: the params that are so many rows, or are held against the sum of them.
+    """
+    return params.model_copy(update={name: COPIES * getattr(params, name) for name in by_rows})
 
 
 def taught(data: FitData, prediction: np.ndarray, weight: float, seed: int) -> FitData:

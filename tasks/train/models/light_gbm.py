@@ -23,6 +23,7 @@ TASKS = ("regression", "classification", "forecast")
 LIBRARIES = ("numpy", "lightgbm")
 NEEDS_IMAGE = False
 CURVE_X = "round"
+BY_ROWS = ("min_leaf", "l2")  # params that are held against how many rows there are
 
 
 class Params(window_trees.Params):
@@ -186,11 +187,6 @@ def fewer_trees(model: Model | WindowTrees, params: Params, share: float) -> Par
     """Return the params of a booster of that share of a model's rounds, each a larger step."""
     booster = window_trees.middle(model).booster
     return boosting.fewer_rounds(params, booster.current_iteration(), share)
-
-
-def of_copies(params: Params, copies: int) -> Params:
-    """Return the params for rows of which each comes so often."""
-    return boosting.of_copies(params, copies, "min_leaf")
 
 
 def to_onnx(model: Model | WindowTrees, missing: bool = False) -> Any:

@@ -180,18 +180,18 @@ def test_a_students_copies_of_a_row_weigh_as_much_as_the_row(name, classes):
     """Else it would have larger trees than its teacher, of leaves with a quarter of the rows."""
     model = classes.model(name)
     module, params = model.module, model.typed
-    four = module.of_copies(params, 4)
-    least = "min_leaf" if name == "light_gbm" else "min_child_weight"
-    assert getattr(four, least) == 4 * getattr(params, least)
-    assert four.l2 == 4 * params.l2
+    assert distill.of_copies(params, ["l2"]).l2 == distill.COPIES * params.l2
+    assert distill.of_copies(params, ()) == params
     data = training_data(classes.data)
-    copied = replace(data, X=np.tile(data.X, (4, 1)), y=np.tile(data.y, 4))
+    copied = replace(
+        data, X=np.tile(data.X, (distill.COPIES, 1)), y=np.tile(data.y, distill.COPIES)
+    )
     plain = params.model_copy(
         update={"row_fraction": 1.0, "feature_fraction": 1.0, "patience": 999}
     )
     once, copies = (
         module.fit(rows, given, FitContext(0))
-        for rows, given in ((data, plain), (copied, module.of_copies(plain, 4)))
+        for rows, given in ((data, plain), (copied, distill.of_copies(plain, module.BY_ROWS)))
     )
     X = classes.data.X("test")
     np.testing.assert_allclose(module.predict(copies, X), module.predict(once, X), atol=0.15)
